@@ -1,0 +1,1 @@
+"""How mappings become bytes and back: one module an encoding."""

@@ -1,0 +1,32 @@
+"""What a client says, one value a command."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from attrs import frozen
+
+
+@frozen
+class Subscribe:
+    """Ask for the subscription *identifier*."""
+
+    identifier: str
+
+
+@frozen
+class Unsubscribe:
+    """Give the subscription *identifier* up. Servers never answer this."""
+
+    identifier: str
+
+
+@frozen
+class Perform:
+    """Send *data*, JSON text in a string, to the channel of *identifier*."""
+
+    identifier: str
+    data: str
+
+
+Command: TypeAlias = Subscribe | Unsubscribe | Perform

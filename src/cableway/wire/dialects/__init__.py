@@ -1,0 +1,1 @@
+"""What the mappings of a protocol mean: one module a subprotocol."""

@@ -1,0 +1,103 @@
+"""The base protocol ``actioncable-v1-json``: what Rails and AnyCable both speak.
+
+Read leniently, written strictly: unknown fields are left alone, an unknown type is :class:`Unknown`, and a field of a
+wrong type makes the frame malformed only where nothing sensible can be made of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, assert_never
+
+from cableway.errors import MalformedFrame
+from cableway.wire.commands import Command, Perform, Subscribe, Unsubscribe
+from cableway.wire.frames import Confirm, Data, Disconnect, Frame, Ping, Reject, ServerError, Unknown, Welcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+SUBPROTOCOL = "actioncable-v1-json"
+UNSUPPORTED = "actioncable-unsupported"
+"""Offered beside the real name, so that a server without it can still complete the handshake and say so."""
+
+
+class BaseDialect:
+    """Mappings of the base protocol to frames, and commands to mappings."""
+
+    name = SUBPROTOCOL
+
+    def parse(self, mapping: Mapping[str, Any]) -> Frame:
+        """Tell what a server's mapping means.
+
+        Raises:
+            MalformedFrame: It is neither a typed frame nor a message of a subscription.
+        """
+        kind = mapping.get("type")
+        if kind is None:
+            return _data(mapping)
+        if not isinstance(kind, str):
+            rule = "type is not a string"
+            raise MalformedFrame(rule)
+        reader = _READERS.get(kind)
+        if reader is not None:
+            return reader(mapping)
+        return Unknown(kind)
+
+    def compose(self, command: Command) -> dict[str, Any]:
+        """Write a command as the mapping that servers read."""
+        match command:
+            case Subscribe(identifier):
+                return {"command": "subscribe", "identifier": identifier}
+            case Unsubscribe(identifier):
+                return {"command": "unsubscribe", "identifier": identifier}
+            case Perform(identifier, data):
+                return {"command": "message", "identifier": identifier, "data": data}
+            case _:
+                assert_never(command)
+
+
+def _identifier(mapping: Mapping[str, Any]) -> str:
+    identifier = mapping.get("identifier")
+    if not isinstance(identifier, str):
+        rule = "identifier is missing or not a string"
+        raise MalformedFrame(rule)
+    return identifier
+
+
+def _data(mapping: Mapping[str, Any]) -> Data:
+    if "message" not in mapping:
+        rule = "neither type nor message"
+        raise MalformedFrame(rule)
+    stream, epoch, offset = mapping.get("stream_id"), mapping.get("epoch"), mapping.get("offset")
+    return Data(
+        _identifier(mapping),
+        mapping["message"],
+        stream if isinstance(stream, str) else None,
+        epoch if isinstance(epoch, str) else None,
+        offset if type(offset) is int and offset >= 0 else None,
+    )
+
+
+def _welcome(mapping: Mapping[str, Any]) -> Welcome:
+    sid = mapping.get("sid")
+    return Welcome(sid if isinstance(sid, str) and sid else None)
+
+
+def _disconnect(mapping: Mapping[str, Any]) -> Disconnect:
+    reason = mapping.get("reason")
+    # Only the boolean false keeps us away: Rails leaves the field out where it means "come back", and a string is junk.
+    return Disconnect(reason if isinstance(reason, str) else None, mapping.get("reconnect") is not False)
+
+
+def _reject(mapping: Mapping[str, Any]) -> Reject:
+    identifier = mapping.get("identifier")
+    return Reject(identifier if isinstance(identifier, str) else None)
+
+
+_READERS: dict[str, Callable[[Mapping[str, Any]], Frame]] = {
+    "welcome": _welcome,
+    "ping": lambda mapping: Ping(mapping.get("message")),
+    "confirm_subscription": lambda mapping: Confirm(_identifier(mapping)),
+    "reject_subscription": _reject,
+    "disconnect": _disconnect,
+    "error": ServerError,
+}

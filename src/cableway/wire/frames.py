@@ -1,0 +1,76 @@
+"""What a server says, one value a frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cableway.types import JSONValue
+
+
+@frozen
+class Welcome:
+    """The server accepted the session."""
+
+    sid: str | None = None
+
+
+@frozen
+class Ping:
+    """The server's beat; *message* is its Unix time in whatever unit it counts, or nothing."""
+
+    message: JSONValue = None
+
+
+@frozen
+class Confirm:
+    """The subscription *identifier* is live."""
+
+    identifier: str
+
+
+@frozen
+class Reject:
+    """The subscription *identifier* was refused, or taken back. AnyCable may leave the identifier out."""
+
+    identifier: str | None
+
+
+@frozen
+class Disconnect:
+    """The server ends the session."""
+
+    reason: str | None = None
+    reconnect: bool = True
+
+
+@frozen
+class Data:
+    """A message of a subscription; any JSON value, falsy ones too."""
+
+    identifier: str
+    message: JSONValue
+    stream: str | None = None
+    epoch: str | None = None
+    offset: int | None = None
+
+
+@frozen
+class ServerError:
+    """A frame of type ``error``. No server sends it today; one day it may tell what a log line tells now."""
+
+    fields: Mapping[str, Any]
+
+
+@frozen
+class Unknown:
+    """A frame of a type that this version does not know. It is counted and otherwise left alone."""
+
+    type: str
+
+
+Frame: TypeAlias = Welcome | Ping | Confirm | Reject | Disconnect | Data | ServerError | Unknown

@@ -1,0 +1,123 @@
+"""The string by which a server knows a subscription."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from cableway.errors import InvalidIdentifier
+from cableway.types import Identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cableway.types import JSONValue
+
+PUBSUB_CHANNEL = "$pubsub"
+"""The channel by which AnyCable serves streams that need no channel class."""
+
+
+def canonical_identifier(channel: str, params: Mapping[str, JSONValue] | None = None) -> Identifier:
+    """Build the identifier of *channel* with *params*.
+
+    Top-level keys are sorted, nothing is escaped that need not be, no space is put in: for flat parameters these are
+    the bytes that the JavaScript client ``@anycable/core`` sends, so both clients mean one subscription. Nested values
+    keep their own order, as there.
+
+    Raises:
+        InvalidIdentifier: The channel name is empty or no string, a key is no string or is ``channel``, or a value is
+            something that JSON cannot write.
+    """
+    if not isinstance(channel, str) or not channel.strip():
+        msg = f"channel={channel!r} is not a channel name: give a non-empty string such as 'ChatChannel'"
+        raise InvalidIdentifier(msg)
+    given = dict(params or {})
+    for key in given:
+        if not isinstance(key, str):
+            msg = f"the parameter name {key!r} is not a string: JSON objects have only string keys"
+            raise InvalidIdentifier(msg)
+    if "channel" in given:
+        msg = "params must not hold the key 'channel': the channel's name is the first argument"
+        raise InvalidIdentifier(msg)
+    whole = {"channel": channel, **given}
+    try:
+        members = (f"{_dump(key)}:{_dump(whole[key])}" for key in sorted(whole, key=_utf16))
+        text = "{" + ",".join(members) + "}"
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        msg = f"the parameters of {channel!r} cannot be written as JSON ({error}): use strings, numbers, lists, dicts"
+        raise InvalidIdentifier(msg) from error
+    return Identifier(text)
+
+
+def _utf16(key: str) -> bytes:
+    # JavaScript sorts strings by UTF-16 code units; Python by code points. They differ beyond the basic plane.
+    return key.encode("utf-16-be", "surrogatepass")
+
+
+def _dump(value: JSONValue) -> str:
+    if isinstance(value, float) and not isinstance(value, bool) and isfinite(value):
+        return _javascript_number(value)
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _javascript_number(value: float) -> str:
+    """Write a finite float as JavaScript does (ECMA-262, Number::toString): ``1.0`` is ``1``, ``1e-07`` is ``1e-7``."""
+    if value == 0:
+        return "0"
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    text = "".join(map(str, digits))
+    point = len(text) + int(exponent)
+    head = "-" if sign else ""
+    if len(text) <= point <= 21:
+        return head + text + "0" * (point - len(text))
+    if 0 < point <= 21:
+        return f"{head}{text[:point]}.{text[point:]}"
+    if -6 < point <= 0:
+        return f"{head}0.{'0' * -point}{text}"
+    mantissa = text[0] + (f".{text[1:]}" if len(text) > 1 else "")
+    return f"{head}{mantissa}e{'+' if point > 0 else '-'}{abs(point - 1)}"
+
+
+def raw_identifier(text: str) -> Identifier:
+    """Take *text* as the identifier, byte for byte, for servers that want another form than the canonical one.
+
+    Raises:
+        InvalidIdentifier: The text is empty, no string, or cannot be written as UTF-8.
+    """
+    if not isinstance(text, str) or not text:
+        msg = f"identifier={text!r} is not an identifier: give the exact string that the server expects"
+        raise InvalidIdentifier(msg)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        msg = "the identifier holds a lone surrogate, which UTF-8 cannot write"
+        raise InvalidIdentifier(msg) from error
+    return Identifier(text)
+
+
+def stream_identifier(name: str) -> Identifier:
+    """Build the identifier of the public stream *name* on AnyCable's ``$pubsub`` channel.
+
+    Raises:
+        InvalidIdentifier: The name is empty or no string.
+    """
+    return canonical_identifier(PUBSUB_CHANNEL, {"stream_name": _stream_name(name)})
+
+
+def signed_stream_identifier(signed_name: str) -> Identifier:
+    """Build the identifier of a signed stream on AnyCable's ``$pubsub`` channel.
+
+    Raises:
+        InvalidIdentifier: The signed name is empty or no string.
+    """
+    return canonical_identifier(PUBSUB_CHANNEL, {"signed_stream_name": _stream_name(signed_name)})
+
+
+def _stream_name(name: str) -> str:
+    if not isinstance(name, str) or not name:
+        msg = "a stream needs a name: give a non-empty string"
+        raise InvalidIdentifier(msg)
+    return name
