@@ -284,7 +284,9 @@ class ServerDisconnect(CableError):
         self.reconnect = reconnect
         self.hint = hint
         again = "" if reconnect else " and asks not to come back"
-        super().__init__(f"{self.label}: {printable(reason or 'no reason given')}{again}" + (f". {hint}" if hint else ""))
+        super().__init__(
+            f"{self.label}: {printable(reason or 'no reason given')}{again}" + (f". {hint}" if hint else "")
+        )
 
     @property
     def retryable(self) -> bool:  # type: ignore[override]
@@ -297,7 +299,9 @@ class Unauthorized(ServerDisconnect):
 
     label = "the server does not accept our credentials"
 
-    def __init__(self, reason: str | None, *, reconnect: bool = False, hint: str = "", status: int | None = None) -> None:
+    def __init__(
+        self, reason: str | None, *, reconnect: bool = False, hint: str = "", status: int | None = None
+    ) -> None:
         self.status = status
         super().__init__(reason, reconnect=reconnect, hint=hint)
 

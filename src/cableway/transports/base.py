@@ -27,7 +27,7 @@ class DialRequest:
     origin: str | None = None
     ssl: ssl.SSLContext | None = None
     """``None``: the system's certificates, for addresses that ask for TLS."""
-    proxy: str | None | bool = field(default=True, repr=False)
+    proxy: str | bool | None = field(default=True, repr=False)
     """``True``: from the environment. ``None`` or ``False``: none. A str: this one. May hold secrets."""
     timeout: float = 10.0
     """Seconds for each of: reaching the host, and completing the handshake."""

@@ -7,19 +7,22 @@ same frames; the one difference is that integers beyond 64 bits become floats wi
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from cableway.errors import MalformedFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from cableway.types import JSONValue
 
+fast_loads: Callable[[bytes], JSONValue] | None
+"""orjson's reader where it is installed. It raises ``ValueError``."""
 try:
-    from orjson import loads as _orjson_loads
-except ImportError:  # pragma: no cover - exercised by the core-only test run
-    _orjson_loads = None  # type: ignore[assignment]
+    from orjson import loads as fast_loads
+except ImportError:
+    fast_loads = None
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -48,9 +51,9 @@ def load(frame: bytes) -> JSONValue:
     Raises:
         MalformedFrame: The bytes are not one JSON value in UTF-8.
     """
-    if _orjson_loads is not None:
+    if fast_loads is not None:
         try:
-            return _orjson_loads(frame)
+            return fast_loads(frame)
         except ValueError:
             pass
     return _load_strict(frame)

@@ -1,0 +1,329 @@
+"""The client a program holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
+
+from attrs import frozen
+
+from cableway.channel import Channel
+from cableway.engine.core import OFFERED, Engine, Settings
+from cableway.engine.dialing import Dialing
+from cableway.errors import InvalidIdentifier, UsageError
+from cableway.events import Event
+from cableway.hub.options import SubscriptionOptions
+from cableway.policies.backoff import ExponentialBackoff
+from cableway.runtime import resolve
+from cableway.subscription import Subscription
+from cableway.types import to_limit, to_seconds
+from cableway.wire.identifiers import canonical_identifier, raw_identifier, signed_stream_identifier, stream_identifier
+
+if TYPE_CHECKING:
+    import ssl as ssl_module
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+
+    from cableway.errors import CableError
+    from cableway.policies.backoff import Backoff
+    from cableway.states import State
+    from cableway.telemetry.feed import EventStream
+    from cableway.transports.base import Transport
+    from cableway.types import HeaderSource, Identifier, JSONValue, MaybeAwaitable, ParamSource, Seconds
+
+T = TypeVar("T")
+E = TypeVar("E", bound=Event)
+
+DEFAULT_OPTIONS = SubscriptionOptions()
+
+
+@frozen
+class CableStats:
+    """Figures of one cable."""
+
+    failures: int
+    """Failures in a row, 0 while all is well."""
+    subscriptions: int
+    """Subscriptions that are wished for, or still have to be taken back."""
+    undelivered: int
+    """Messages that belonged to no subscription of ours."""
+    malformed: int
+    """Malformed frames on the present line."""
+    unknown: int
+    """Frames of an unknown type on the present line."""
+
+
+class Cable:
+    """A line to an Action Cable or AnyCable server that comes back by itself, and the subscriptions on it.
+
+    Building one does no I/O. Open it with ``async with``, or with :meth:`open` and :meth:`close`. A cable lives in one
+    event loop and one process; for threads and scripts there is :class:`cableway.sync.Cable`.
+
+    Example::
+
+        async with Cable("wss://example.com/cable") as cable:
+            async with cable.subscribe("ChatChannel", room=42) as chat:
+                await chat.perform("speak", text="hi")
+                async for message in chat:
+                    print(message.data)
+
+    Args:
+        url: Where to: ``ws``, ``wss``, ``http`` or ``https``; a list to take in turn, from a random start; or a plain or
+            async function that gives one, asked before each dial.
+        backoff: How long to wait between dials.
+        transports: ``"auto"``, or a list with one transport.
+        protocol: ``"auto"`` or ``"actioncable-v1-json"``.
+        headers: Request headers, such as cookies; or a plain or async function that gives them, asked before each
+            dial. If it fails, that dial has failed and the next one asks again.
+        params: Query parameters that are added to the address, in the same two ways.
+        origin: The ``Origin`` header. By default that of the address, because Rails refuses a line without one.
+        ssl: An own context, for a private CA or a client certificate. By default the system's certificates count.
+        proxy: ``True`` takes the proxy from the environment, ``None`` none, a str this one.
+        open_timeout: Longest wait of :meth:`open`, in seconds or as a timedelta; ``None`` for ever.
+        dial_timeout: Longest time for reaching the host, for the handshake, and for the welcome, each.
+        write_timeout: Time after which a line that takes no more data is dropped.
+        max_command_size: Largest command in bytes. AnyCable closes a line on which more than 65 536 arrive; ``None``
+            lifts the limit.
+
+    Raises:
+        InvalidURL: An address cannot be dialled.
+        InvalidHeader: A header or parameter is no string.
+        UsageError: Another argument is not one of its kind.
+    """
+
+    def __init__(
+        self,
+        url: str | Sequence[str] | Callable[[], MaybeAwaitable[str]],
+        *,
+        backoff: Backoff | None = None,
+        transports: Literal["auto"] | Sequence[Transport] = "auto",
+        protocol: Literal["auto", "actioncable-v1-json"] = "auto",
+        headers: HeaderSource | None = None,
+        params: ParamSource | None = None,
+        origin: str | None = None,
+        ssl: ssl_module.SSLContext | None = None,
+        proxy: str | bool | None = True,
+        open_timeout: Seconds | None = 30.0,
+        dial_timeout: Seconds = 10.0,
+        write_timeout: Seconds = 10.0,
+        max_command_size: int | None = 65536,
+    ) -> None:
+        if protocol not in ("auto", OFFERED[0]):
+            msg = f"protocol={protocol!r} is not spoken here: give 'auto' or {OFFERED[0]!r}"
+            raise UsageError(msg)
+        timeout = to_seconds(dial_timeout, "dial_timeout")
+        dialing = Dialing(url, headers, params, origin, ssl, proxy, OFFERED, timeout)
+        self._open_timeout = to_limit(open_timeout, "open_timeout")
+        self._engine = Engine(
+            Settings(
+                dialing=dialing,
+                transports=_chain(transports),
+                backoff=backoff or ExponentialBackoff(),
+                write_timeout=to_seconds(write_timeout, "write_timeout"),
+                welcome_timeout=timeout,
+                max_command_size=max_command_size,
+            )
+        )
+
+    # The line
+
+    @property
+    def state(self) -> State:
+        """Where the cable stands."""
+        return self._engine.line.state
+
+    @property
+    def error(self) -> CableError | None:
+        """What ended the cable for good, or what last broke the line; ``None`` while all is well."""
+        return self._engine.line.error
+
+    async def open(self) -> Self:
+        """Bring the line up, through as many dials as it takes, and return the cable.
+
+        On an open cable it returns at once; called while the next dial is waited for, it dials now. Raised or
+        cancelled, it leaves no task and dials no more, unless the line was opened by another call before it.
+
+        Raises:
+            ConnectTimeout: No line came up within ``open_timeout``; ``__cause__`` is the last failure.
+            Unauthorized: The server does not accept our credentials.
+            CableError: Another failure that dialling again cannot mend.
+            WrongLoop: The cable is in use in another event loop or process.
+        """
+        await self._engine.open(self._open_timeout)
+        return self
+
+    async def close(self, flush: bool = True, timeout: Seconds = 5.0) -> None:  # noqa: FBT001, FBT002 - a fixed name
+        """Finish well: let what was sent arrive, say goodbye, be gone.
+
+        Iteration over subscriptions ends quietly once what is unread was read. Subscriptions that were not
+        unsubscribed are wished for again when the cable is opened anew. May be called again, and by several tasks.
+
+        Args:
+            flush: Wait for the network to take all commands; on the base protocol also until 0.25 s after the last
+                one, because Rails drops a command that it has not begun to run when the line closes.
+            timeout: Longest time for that, in seconds or as a timedelta.
+
+        Cancelled, the line is dropped at once.
+        """
+        await self._engine.close(flush=flush, timeout=to_seconds(timeout, "timeout"))
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # What happens to it
+
+    def events(self) -> EventStream[Event]:
+        """Return an iterator over what happens to the cable from now on; it ends after :class:`~cableway.Closed`."""
+        return self._engine.feed.stream()
+
+    def on(self, event_type: type[E], callback: Callable[[E], object]) -> Callable[[], None]:
+        """Call *callback* with each event of *event_type*, or of a subclass; return a function that ends it.
+
+        Callbacks may be plain or async functions. They run after the fact and may do anything, closing the cable
+        included. One that fails stops no other; its failure is told as :class:`~cableway.CallbackFailed`.
+        """
+        return self._engine.feed.on(event_type, callback)
+
+    def stats(self) -> CableStats:
+        """Return its figures."""
+        engine = self._engine
+        counts = engine.carrier.session.counts if engine.carrier is not None else {}
+        return CableStats(
+            failures=engine.line.failures,
+            subscriptions=len(engine.hub.wishes),
+            undelivered=sum(engine.hub.router.counts.values()),
+            malformed=counts.get("malformed", 0),
+            unknown=counts.get("unknown type", 0),
+        )
+
+    def __repr__(self) -> str:
+        return f"<Cable {self.state.value}, {len(self._engine.hub.wishes)} subscriptions>"
+
+    # Subscriptions
+
+    @overload
+    def subscribe(
+        self,
+        channel: Channel[T] | type[Channel[T]],
+        params: Mapping[str, JSONValue] | None = None,
+        /,
+        *,
+        options: SubscriptionOptions = DEFAULT_OPTIONS,
+        **more: JSONValue,
+    ) -> Subscription[T]: ...
+    @overload
+    def subscribe(
+        self,
+        channel: str,
+        params: Mapping[str, JSONValue] | None = None,
+        /,
+        *,
+        options: SubscriptionOptions = DEFAULT_OPTIONS,
+        **more: JSONValue,
+    ) -> Subscription[Any]: ...
+    def subscribe(
+        self,
+        channel: str | Channel[Any] | type[Channel[Any]],
+        params: Mapping[str, JSONValue] | None = None,
+        /,
+        *,
+        options: SubscriptionOptions = DEFAULT_OPTIONS,
+        **more: JSONValue,
+    ) -> Subscription[Any]:
+        """Subscribe to *channel* and return a handle at once; await that for the confirmation.
+
+        Several handles on one channel with the same parameters share one subscription on the server, and each gets
+        every message.
+
+        Args:
+            channel: The channel's name on the server, or a :class:`~cableway.Channel` class or instance.
+            params: Its parameters, with any key.
+            options: What may be chosen, such as the size of the mailbox.
+            more: Its parameters, as keywords.
+
+        Raises:
+            InvalidIdentifier: The name is empty, or a parameter cannot be written as JSON or is given twice.
+        """
+        given = dict(params or {})
+        twice = sorted(given.keys() & more.keys(), key=str)
+        if twice:
+            msg = f"the parameter {twice[0]!r} is given twice, in the mapping and as a keyword"
+            raise InvalidIdentifier(msg)
+        given.update(more)
+        if isinstance(channel, str):
+            return Subscription(self._engine, canonical_identifier(channel, given), options)
+        instance = _instance(channel, given)
+        identifier = canonical_identifier(instance.name, instance.params)
+        decode = type(instance).__dict__.get("decode") or type(instance).decode
+        decode = decode.__func__ if isinstance(decode, staticmethod) else decode
+        subscription: Subscription[Any] = Subscription(self._engine, identifier, options, instance, decode)
+        instance.bind(subscription)
+        return subscription
+
+    def subscribe_raw(self, identifier: str, *, options: SubscriptionOptions = DEFAULT_OPTIONS) -> Subscription[Any]:
+        """Subscribe by the exact identifier string, for servers that want another form than the canonical one.
+
+        Raises:
+            InvalidIdentifier: The string is empty or cannot be written as UTF-8.
+        """
+        return Subscription(self._engine, raw_identifier(identifier), options)
+
+    def stream(self, name: str, *, options: SubscriptionOptions = DEFAULT_OPTIONS) -> Subscription[Any]:
+        """Subscribe to the public stream *name* (AnyCable's ``$pubsub``, where the server allows public streams).
+
+        Raises:
+            InvalidIdentifier: The name is empty.
+        """
+        return Subscription(self._engine, stream_identifier(name), options)
+
+    def signed_stream(
+        self, name: str | Callable[[], MaybeAwaitable[str]], *, options: SubscriptionOptions = DEFAULT_OPTIONS
+    ) -> Subscription[Any]:
+        """Subscribe to a stream by its signed name (AnyCable's ``$pubsub``), as a back end signs it.
+
+        Args:
+            name: The signed name, or a plain or async function that gives it, asked before each subscribe. A function
+                that fails is told as :class:`~cableway.NamingFailed` and asked again after a while.
+            options: What may be chosen.
+
+        Raises:
+            InvalidIdentifier: The name is empty.
+        """
+        if not callable(name):
+            return Subscription(self._engine, signed_stream_identifier(name), options)
+
+        async def ask() -> Identifier:
+            return signed_stream_identifier(await resolve(name()))
+
+        return Subscription(self._engine, ask, options)
+
+
+def _chain(transports: Literal["auto"] | Sequence[Transport]) -> Sequence[Transport]:
+    if transports == "auto":
+        from cableway.transports.websocket import WebSocketTransport  # noqa: PLC0415 - heavy, and not always the one
+
+        return (WebSocketTransport(),)
+    if isinstance(transports, str) or len(transports) != 1:
+        msg = f"transports={transports!r}: give 'auto', or a list with one transport"
+        raise UsageError(msg)
+    return tuple(transports)
+
+
+def _instance(channel: Channel[Any] | type[Channel[Any]], params: dict[str, JSONValue]) -> Channel[Any]:
+    if isinstance(channel, Channel):
+        if params:
+            msg = f"{type(channel).__name__} has its parameters already: give them to the class or to subscribe()"
+            raise InvalidIdentifier(msg)
+        return channel
+    if isinstance(channel, type) and issubclass(channel, Channel):
+        try:
+            return channel(**params)
+        except TypeError as error:
+            msg = f"the parameters do not fit {channel.__name__}: {error}"
+            raise InvalidIdentifier(msg) from error
+    msg = f"channel={channel!r} is neither a name nor a Channel class or instance"
+    raise InvalidIdentifier(msg)

@@ -1,0 +1,204 @@
+"""One line, from its opening to its end: the connection, the session on it, and whether it is alive."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cableway.errors import CableError, ConnectTimeout, LineClosed, LineStale, ServerDisconnect, Unauthorized
+from cableway.policies.liveness import Liveness
+from cableway.runtime import wall_clock
+from cableway.wire.client_session import ClientSession, Phase
+from cableway.wire.frames import Confirm, Data, Disconnect, Frame, Ping, Reject, ServerError, Welcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cableway.errors import MalformedFrame
+    from cableway.hub.hub import Hub
+    from cableway.transports.base import Connection
+    from cableway.wire.codecs.base import Codec
+    from cableway.wire.commands import Command
+    from cableway.wire.dialects.base import BaseDialect
+
+_AUTH_REASONS = frozenset({"unauthorized", "token_expired"})
+
+
+class Owner(Protocol):
+    """Whom a carrier reports to."""
+
+    def welcomed(self) -> None:
+        """The server welcomed us."""
+
+    def broke(self, carrier: Carrier, error: CableError) -> None:
+        """The line is of no more use."""
+
+    def told(self, fields: Mapping[str, Any]) -> None:
+        """The server sent an error frame."""
+
+    def misbehaved(self, fault: MalformedFrame) -> None:
+        """An episode of malformed frames began."""
+
+    def settle(self) -> None:
+        """Something happened: carry out what the hub asks for."""
+
+
+class Carrier:
+    """One line. Once :meth:`drop` was called it reports nothing any more."""
+
+    def __init__(self, owner: Owner, hub: Hub, codec: Codec, dialect: BaseDialect, clock: Callable[[], float]) -> None:
+        self.session = ClientSession(codec, dialect)
+        self.last_command = float("-inf")
+        """When a command for a channel was last written."""
+        self._owner = owner
+        self._hub = hub
+        self._codec = codec
+        self._dialect = dialect
+        self._clock = clock
+        self._connection: Connection | None = None
+        self._liveness = Liveness(clock())
+        self._welcome_by = float("inf")
+        self._welcome_timeout = 0.0
+        self._address = ""
+        self._over = False
+
+    def attach(self, connection: Connection, address: str, welcome_timeout: float) -> None:
+        """Take over an open connection and begin to listen."""
+        self._connection = connection
+        self._address = address
+        self._welcome_timeout = welcome_timeout
+        self._welcome_by = self._clock() + welcome_timeout
+        self._liveness = Liveness(self._clock())
+        connection.resume()
+
+    @property
+    def connection(self) -> Connection:
+        """The open connection."""
+        assert self._connection is not None
+        return self._connection
+
+    @property
+    def deadline(self) -> float | None:
+        """When :meth:`tick` next has something to say."""
+        if self._over or self._connection is None:
+            return None
+        if self.session.phase is Phase.GREETING:
+            return self._welcome_by
+        return self._liveness.deadline(self._connection.last_received)
+
+    def tick(self, now: float) -> None:
+        """Report the line as broken if it was silent for too long."""
+        deadline = self.deadline
+        if deadline is None or now < deadline:
+            return
+        if self.session.phase is Phase.GREETING:
+            what = "the line was opened, but no welcome came"
+            self._break(ConnectTimeout(self._address, self._welcome_timeout, what))
+        else:
+            self._break(LineStale(now - self.connection.last_received))
+
+    def send(self, command: Command) -> None:
+        """Write a command."""
+        if not self._over:
+            self.connection.send(self._codec.encode(self._dialect.compose(command)))
+
+    async def drain(self, timeout: float) -> None:
+        """Wait until the connection takes more. After *timeout* seconds the line is reported as stale.
+
+        Raises:
+            LineStale: It took no more data for so long.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                await self.connection.drain()
+        except TimeoutError:
+            stale = LineStale(timeout, "the network took no more data")
+            self._break(stale)
+            raise stale from None
+
+    def drop(self) -> None:
+        """Be done with the line, without a word to the server."""
+        self._over = True
+        if self._connection is not None:
+            self._connection.abort()
+
+    async def close(self, timeout: float) -> None:
+        """Be done with the line, with a goodbye of at most *timeout* seconds."""
+        self._over = True
+        if self._connection is not None:
+            await self._connection.close(timeout=timeout)
+
+    # What the connection pushes
+
+    def frames(self, batch: list[bytes]) -> None:
+        """Take the frames of one read."""
+        if self._over:
+            return
+        at = wall_clock()
+        if self.session.phase is Phase.LIVE:
+            self._hub.router.route(batch, at, lambda frame: self._take(frame, at))
+        else:
+            for frame in batch:
+                self._take(frame, at)
+        self._owner.settle()
+
+    def lost(self, code: int | None, reason: str, error: BaseException | None) -> None:
+        """Take note that the connection is gone."""
+        if not self._over:
+            self.session.lost()
+            self._break(LineClosed(code, reason, error))
+
+    def malformed(self, fault: MalformedFrame) -> None:
+        """Take note of a frame whose reader, later and elsewhere, could make no sense of it."""
+        self.session.malformed(fault, self._clock())
+        self._judge(fault)
+
+    def reread(self, frame: bytes) -> None:
+        """Act on a frame that looked like a message of a subscription and turned out to be something else."""
+        self._take(frame, wall_clock())
+        self._owner.settle()
+
+    def _take(self, raw: bytes, at: float) -> None:
+        if self._over:
+            return
+        fault = self.session.fault
+        for frame in self.session.receive(raw, self._clock()):
+            self._act(frame, raw, at)
+        if self.session.fault is not None and self.session.fault is not fault:
+            self._judge(self.session.fault)
+
+    def _judge(self, fault: MalformedFrame) -> None:
+        if self.session.flooded:
+            self._break(fault)
+        elif self.session.episode_begins:
+            self._owner.misbehaved(fault)
+
+    def _act(self, frame: Frame, raw: bytes, at: float) -> None:
+        now = self._clock()
+        match frame:
+            case Data():
+                self._hub.router.deliver(frame, raw, at)
+            case Ping():
+                self._liveness.pinged(now)
+            case Confirm(identifier):
+                self._hub.confirmed(identifier, now)
+            case Reject(identifier):
+                self._hub.rejected(identifier, now)
+            case Welcome():
+                self._owner.welcomed()
+            case Disconnect():
+                self._break(_as_error(frame))
+            case ServerError(fields):
+                self._owner.told(fields)
+
+    def _break(self, error: CableError) -> None:
+        if not self._over:
+            self._over = True
+            self._owner.broke(self, error)
+
+
+def _as_error(frame: Disconnect) -> ServerDisconnect:
+    if frame.reason in _AUTH_REASONS:
+        hint = "The token has expired" if frame.reason == "token_expired" else "Check the token or the cookies"
+        return Unauthorized(frame.reason, reconnect=frame.reconnect, hint=hint)
+    return ServerDisconnect(frame.reason, reconnect=frame.reconnect)

@@ -1,0 +1,121 @@
+"""What happens to a cable and to its subscriptions, one immutable value an event."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cableway.errors import CableError, SubscriptionTimeout
+
+
+@frozen
+class Event:
+    """Root of all events; ``cable.on(Event, callback)`` hears every one."""
+
+
+@frozen
+class Connecting(Event):
+    """A dial begins."""
+
+    attempt: int
+    """1 for the first dial, counted on while dials fail."""
+    address: str
+    """Where to, secrets cut out."""
+
+
+@frozen
+class Connected(Event):
+    """Of a cable: the server welcomed us. Of a subscription: the server confirmed it."""
+
+    reconnected: bool
+    """Whether this cable, or this handle, had been connected before."""
+    transport: str = ""
+    """The transport that carries the line, such as ``websocket``."""
+    protocol: str = ""
+    """The dialect that is live, such as ``actioncable-v1-json``."""
+
+
+@frozen
+class Disconnected(Event):
+    """The line is down. It comes back by itself unless a :class:`Closed` follows."""
+
+    error: CableError | None
+    """What ended the line, or made the dial fail."""
+
+
+@frozen
+class RetryScheduled(Event):
+    """The next dial has a time."""
+
+    delay: float
+    """Seconds from now."""
+    attempt: int
+    """Number of the dial to come, 1 being the first of the series."""
+    error: CableError | None
+
+
+@frozen
+class Closed(Event):
+    """The cable is closed and will not dial by itself."""
+
+    error: CableError | None
+    """The final failure, ``None`` when the user closed it."""
+
+
+@frozen
+class ServerErrorReceived(Event):
+    """The server sent a frame of type ``error``."""
+
+    fields: Mapping[str, Any]
+
+
+@frozen
+class ServerMisbehaved(Event):
+    """Frames that are no protocol arrived; told once an episode, counted in ``stats()``."""
+
+    rule: str
+
+
+@frozen
+class Rejected(Event):
+    """The server refused a subscription, or took it back."""
+
+    identifier: str
+    revoked: bool
+    """Whether it had been confirmed before."""
+
+
+@frozen
+class ConfirmationTimedOut(Event):
+    """The server did not answer a subscribe command. It is tried again in the background."""
+
+    error: SubscriptionTimeout
+
+
+@frozen
+class MessagesDropped(Event):
+    """A mailbox overflowed; told once an episode, counted in ``stats()``."""
+
+    identifier: str
+    policy: str
+    dropped: int
+    """Messages lost so far by this handle."""
+
+
+@frozen
+class CallbackFailed(Event):
+    """A callback of yours raised. The others were called all the same."""
+
+    callback: str
+    error: BaseException
+
+
+@frozen
+class NamingFailed(Event):
+    """The function that names a stream failed. It is asked again after a while."""
+
+    error: BaseException

@@ -1,0 +1,107 @@
+"""From raw frames to messages, in the consumer's time instead of the reader's.
+
+A subscription's frames mostly begin with the same bytes, up to where the message starts. Once such a head was read in
+full it need not be read again: a frame that begins with the very same bytes has the same identifier. What follows the
+head is read as one value, and only if exactly ``}`` is left is the frame known to hold nothing else; any other frame is
+read in full. So what is skipped is always character for character what was once parsed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+
+from cableway.errors import MalformedFrame
+from cableway.wire.codecs.json import JSONCodec, fast_loads, value_reader
+from cableway.wire.frames import Data
+from cableway.wire.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cableway.wire.codecs.base import Codec
+    from cableway.wire.dialects.base import BaseDialect
+
+SEPARATOR = b'","message":'
+
+_read_value = value_reader()
+
+
+def learn_head(frame: bytes, identifier: str) -> bytes | None:
+    """Return the head of *frame*, if it is one that all frames of *identifier* may begin with."""
+    cut = frame.find(SEPARATOR)
+    if cut < 0:
+        return None
+    head = frame[: cut + len(SEPARATOR)]
+    try:
+        pairs = json.loads(head + b"null}", object_pairs_hook=list)
+    except (ValueError, RecursionError):
+        return None
+    return head if pairs == [("identifier", identifier), ("message", None)] else None
+
+
+@define
+class Decoder:
+    """Reads the raw frames of one subscription."""
+
+    identifier: str
+    codec: Codec
+    dialect: BaseDialect
+    stray: Callable[[bytes, MalformedFrame | None], None]
+    """Takes a frame that turned out not to be a message of this subscription, and why if it is malformed."""
+    skip_heads: bool = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        # With orjson the whole frame is read faster than the standard library reads the value alone.
+        self.skip_heads = isinstance(self.codec, JSONCodec) and fast_loads is None
+
+    def messages(self, frames: list[bytes], head: bytes, at: float) -> list[Message[Any]]:
+        """Read *frames*, which all begin with *head*, received at wall time *at*."""
+        if self.skip_heads:
+            return self._values(frames, len(str(head, "utf-8")), at)
+        if fast_loads is not None:
+            return self._wholes(frames, at)
+        return [message for frame in frames if (message := self._in_full(frame, at)) is not None]
+
+    def _values(self, frames: list[bytes], start: int, at: float) -> list[Message[Any]]:
+        out: list[Message[Any]] = []
+        for frame in frames:
+            try:
+                text = str(frame, "utf-8")
+                value, end = _read_value(text, start)
+            except (ValueError, RecursionError):
+                text, value, end = "", None, 0
+            message = Message(value, at) if text[end:] == "}" else self._in_full(frame, at)
+            if message is not None:
+                out.append(message)
+        return out
+
+    def _wholes(self, frames: list[bytes], at: float) -> list[Message[Any]]:
+        assert fast_loads is not None
+        identifier = self.identifier
+        out: list[Message[Any]] = []
+        for frame in frames:
+            mapping: dict[str, Any] = {}
+            try:
+                mapping = fast_loads(frame)
+                plain = len(mapping) == 2 and mapping["identifier"] == identifier and "message" in mapping
+            except (ValueError, TypeError, LookupError):
+                plain = False
+            message = Message(mapping["message"], at) if plain else self._in_full(frame, at)
+            if message is not None:
+                out.append(message)
+        return out
+
+    def _in_full(self, frame: bytes, at: float) -> Message[Any] | None:
+        try:
+            mapping = self.codec.decode(frame)
+            parsed = None if mapping is None else self.dialect.parse(mapping)
+        except MalformedFrame as fault:
+            self.stray(frame, fault)
+            return None
+        if isinstance(parsed, Data) and parsed.identifier == self.identifier:
+            return Message(parsed.message, at, stream=parsed.stream, epoch=parsed.epoch, offset=parsed.offset)
+        self.stray(frame, None)
+        return None

@@ -1,0 +1,46 @@
+"""What the hub asks the engine to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from cableway.errors import CableError
+    from cableway.hub.wish import Wish
+    from cableway.wire.commands import Command
+
+
+@frozen
+class Send:
+    """Write a command."""
+
+    command: Command
+
+
+@frozen
+class Name:
+    """Ask the wish's source for its identifier, and tell the hub what came of it."""
+
+    wish: Wish
+
+
+@frozen
+class Recycle:
+    """Drop the line and dial anew."""
+
+    error: CableError
+
+
+@frozen
+class PauseReading:
+    """Stop reading the socket until :class:`ResumeReading`."""
+
+
+@frozen
+class ResumeReading:
+    """Read on."""
+
+
+HubEffect: TypeAlias = Send | Name | Recycle | PauseReading | ResumeReading

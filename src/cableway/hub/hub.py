@@ -1,0 +1,216 @@
+"""All wishes of one cable: what the user does to them, and what the line does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from cableway.hub.decoding import Decoder
+from cableway.hub.driver import Driver
+from cableway.hub.effects import HubEffect, Send
+from cableway.hub.mailbox import Mailbox
+from cableway.hub.router import Router
+from cableway.hub.wish import Handle, Stand, Turn, Wish
+from cableway.states import SubscriptionState
+from cableway.types import Identifier, MaybeAwaitable
+from cableway.wire.commands import Unsubscribe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from cableway.errors import CableError, MalformedFrame
+    from cableway.events import Event
+    from cableway.hub.options import SubscriptionOptions
+    from cableway.wire.codecs.base import Codec
+    from cableway.wire.dialects.base import BaseDialect
+
+RENOUNCED_LIMIT = 1000
+"""Identifiers remembered as told off, so that a confused server cannot fill the memory."""
+
+NameSource: TypeAlias = "Callable[[], MaybeAwaitable[Identifier]]"
+
+
+class Hub:
+    """Drives what the server has towards what the user wants.
+
+    Each method takes what happened and leaves effects; :meth:`drain` hands them over, oldest first.
+    """
+
+    def __init__(self, codec: Codec, dialect: BaseDialect, random: Random) -> None:
+        self.on_stray: Callable[[bytes, MalformedFrame | None], None] = lambda *_: None
+        """Takes a frame that a consumer found not to be its message."""
+        self.on_effects: Callable[[], None] = lambda: None
+        """Called when effects appear outside of any call: a mailbox has room again."""
+        self._codec = codec
+        self._dialect = dialect
+        self._effects: list[HubEffect] = []
+        self._wishes: dict[str, Wish] = {}
+        self._unnamed: set[Wish] = set()
+        self._renounced: set[str] = set()
+        self.router = Router(self._wishes, self._effects.append)
+        self._driver = Driver(random, self._ask, self._drop)
+        self._driver.router = self.router
+
+    def drain(self) -> list[HubEffect]:
+        """Take the effects that have gathered."""
+        effects = self._effects[:]
+        self._effects.clear()
+        return effects
+
+    @property
+    def deadline(self) -> float | None:
+        """When :meth:`tick` next has something to do."""
+        return self._driver.agenda.next
+
+    @property
+    def wishes(self) -> list[Wish]:
+        """All that is wished for, or still has to be taken back."""
+        return [*self._wishes.values(), *self._unnamed]
+
+    # What the user does
+
+    def join(
+        self,
+        identifier: Identifier | NameSource,
+        options: SubscriptionOptions,
+        tell: Callable[[Event | None], None],
+        now: float,
+    ) -> Handle:
+        """Take a handle on the subscription *identifier*, or on the one a function names before each subscribe."""
+        wish = self._find(identifier)
+        handle = Handle(options, tell)
+        handle.mailbox = Mailbox(options, wish.decoder.messages)
+        handle.mailbox.on_low = lambda: self._roomy(handle.mailbox)
+        self._seat(handle, wish, now)
+        self._driver.pump(now)
+        return handle
+
+    def leave(self, handle: Handle, now: float, *, flush: bool = True) -> None:
+        """Give a handle back. The last one to leave ends the subscription; with *flush* once its commands are safe."""
+        wish = handle.wish
+        if handle not in wish.handles:
+            return
+        wish.handles.remove(handle)
+        self.router.let_go(handle.mailbox)
+        if handle.state is not SubscriptionState.REJECTED:
+            handle.state = SubscriptionState.CLOSED
+            handle.tell(None)
+        if not wish.handles and wish.stand is not Stand.GONE:
+            if not flush:
+                wish.last_command = float("-inf")
+            self._driver.turn(wish, Turn.LEFT, now)
+            self._driver.pump(now)
+
+    def set_open(self, *, is_open: bool) -> None:
+        """The cable was closed: so is every handle. Or it opens anew: what is still wished for is pending again."""
+        state = SubscriptionState.PENDING if is_open else SubscriptionState.CLOSED
+        for wish in self.wishes:
+            for handle in wish.handles:
+                if handle.state is not SubscriptionState.REJECTED:
+                    handle.state = state
+                    handle.tell(None)
+
+    # What the line does
+
+    def line_up(self, transport: str, protocol: str, now: float) -> None:
+        """The server welcomed us: ask for everything that is wished for."""
+        self._driver.carrier = (transport, protocol)
+        self._renounced.clear()
+        for wish in self.wishes:
+            self._driver.turn(wish, Turn.LINE_UP, now)
+        self._driver.pump(now)
+
+    def line_down(self, error: CableError | None, now: float) -> None:
+        """The line is gone, and everything the server had with it."""
+        self._driver.carrier, self._driver.loss = None, error
+        for wish in self.wishes:
+            self._driver.turn(wish, Turn.LINE_DOWN, now)
+            for handle in list(wish.handles):
+                handle.tell(None)
+
+    def confirmed(self, identifier: str, now: float) -> None:
+        """The server confirmed a subscription."""
+        wish = self._wishes.get(identifier)
+        if wish is not None:
+            self._driver.turn(wish, Turn.CONFIRMED, now)
+            self._driver.pump(now)
+        elif identifier not in self._renounced and len(self._renounced) < RENOUNCED_LIMIT:
+            # Nobody wants it (any more). Said once a line: a server that confirms it again is not argued with.
+            self._renounced.add(identifier)
+            self._ask(Send(Unsubscribe(identifier)))
+
+    def rejected(self, identifier: str | None, now: float) -> None:
+        """The server refused a subscription, or took it back."""
+        wish = self._wishes.get(identifier) if identifier is not None else None
+        if wish is not None:
+            keep = any(handle.options.retry_rejected for handle in wish.handles)
+            self._driver.turn(wish, Turn.KEPT if keep else Turn.REJECTED, now)
+            self._driver.pump(now)
+
+    def named(self, wish: Wish, identifier: Identifier | None, now: float) -> None:
+        """The source of a name has answered; ``None``: it failed, and is asked again after a while."""
+        if wish.stand is not Stand.NAMING:
+            return
+        if identifier is None:
+            self._driver.turn(wish, Turn.NAMELESS, now)
+        elif self._wishes.get(identifier, wish) is not wish:
+            self._merge(wish, self._wishes[identifier], now)
+        else:
+            self._rename(wish, identifier)
+            self._driver.turn(wish, Turn.NAMED, now)
+        self._driver.pump(now)
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        self._driver.tick(now)
+
+    # Inside
+
+    def _find(self, identifier: Identifier | NameSource) -> Wish:
+        if callable(identifier):
+            wish = Wish("a stream named by a function", None, identifier)
+            self._unnamed.add(wish)
+        elif (known := self._wishes.get(identifier)) is not None:
+            return known
+        else:
+            wish = self._wishes[identifier] = Wish(identifier, identifier)
+        wish.decoder = Decoder(wish.identifier or "", self._codec, self._dialect, self._stray)
+        if self._driver.carrier is not None:
+            wish.stand = Stand.QUEUED
+            self._driver.enqueue(wish)
+        return wish
+
+    def _seat(self, handle: Handle, wish: Wish, now: float) -> None:
+        handle.wish = wish
+        wish.handles.append(handle)
+        self._driver.turn(wish, Turn.JOINED, now)
+
+    def _rename(self, wish: Wish, identifier: Identifier) -> None:
+        if wish.identifier is not None:
+            self._wishes.pop(wish.identifier, None)
+        self._unnamed.discard(wish)
+        wish.identifier = wish.decoder.identifier = identifier
+        self._wishes[identifier] = wish
+
+    def _merge(self, wish: Wish, other: Wish, now: float) -> None:
+        # Two sources gave one name: a second subscribe of it would never be answered.
+        handles, wish.handles = wish.handles, []
+        self._driver.turn(wish, Turn.LEFT, now)
+        for handle in handles:
+            handle.mailbox.decode = other.decoder.messages
+            self._seat(handle, other, now)
+
+    def _drop(self, wish: Wish) -> None:
+        self._unnamed.discard(wish)
+        if wish.identifier is not None and self._wishes.get(wish.identifier) is wish:
+            del self._wishes[wish.identifier]
+
+    def _stray(self, frame: bytes, fault: MalformedFrame | None) -> None:
+        self.on_stray(frame, fault)
+
+    def _roomy(self, mailbox: Mailbox) -> None:
+        self.router.let_go(mailbox)
+        self.on_effects()
+
+    def _ask(self, effect: HubEffect) -> None:
+        self._effects.append(effect)

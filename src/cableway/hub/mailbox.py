@@ -1,0 +1,265 @@
+"""A bounded inbox. The reader of the line fills it and never waits; the consumer empties it in its own time.
+
+Raw frames are kept raw until they are read: a run of frames a read, decoded a slice at a time. Dropping one costs
+next to nothing, and the limit in bytes is a limit in bytes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+
+from cableway.hub.options import LatestBy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from cableway.hub.options import SubscriptionOptions
+    from cableway.wire.message import Message
+
+SLICE = 64
+"""Frames decoded at once: long enough to spread the cost of a turn, short enough to leave the loop to others."""
+
+
+class Signal(Enum):
+    """What a mailbox asks of the hub after it took messages."""
+
+    FINE = "fine"
+    EPISODE = "an episode of losses began"
+    OVERFLOWED = "full, and the policy is to fail"
+    DISCONNECT = "full, and the policy is to drop the line"
+    PAUSE = "full, and the policy is to stop reading"
+
+
+@define(eq=False)
+class _Run:
+    """Frames of one read: those from *start* on are unread."""
+
+    frames: list[bytes]
+    head: bytes
+    at: float
+    start: int = 0
+
+
+@define(eq=False)
+class _Ready:
+    """A message that was decoded early, and the bytes it counts for."""
+
+    message: Message[Any]
+    size: int
+    key: Hashable = None
+
+
+@define(eq=False)
+class Mailbox:
+    """The unread messages of one handle, oldest first."""
+
+    options: SubscriptionOptions
+    decode: Callable[[list[bytes], bytes, float], list[Message[Any]]]
+    """Turns raw frames that share a head into messages."""
+    on_ready: Callable[[], None] | None = None
+    """Called when there is something to read, once a batch."""
+    on_low: Callable[[], None] | None = None
+    """Called when a mailbox that asked for a pause has room again."""
+    received: int = 0
+    """Messages that came, whatever became of them."""
+    dropped: int = 0
+    """Messages lost to the overflow policy."""
+    replaced: int = 0
+    """Messages that a newer one of the same key replaced."""
+    high_water: int = 0
+    """Most messages that were ever unread."""
+    overflowed: bool = False
+    """Whether the policy ``error`` has struck: what is unread can still be read, then iteration raises."""
+    _queue: deque[_Run | _Ready] = field(factory=deque, init=False)
+    _slice: deque[Message[Any]] = field(factory=deque, init=False)
+    _slice_bytes: int = field(default=0, init=False)
+    _by_key: dict[Hashable, _Ready] = field(factory=dict, init=False)
+    _count: int = field(default=0, init=False)
+    _bytes: int = field(default=0, init=False)
+    _losing: bool = field(default=False, init=False)
+    _pausing: bool = field(default=False, init=False)
+
+    def __len__(self) -> int:
+        """Messages unread."""
+        return self._count + len(self._slice)
+
+    @property
+    def size(self) -> int:
+        """Bytes, as received, of what is unread."""
+        return self._bytes
+
+    @property
+    def decodes_early(self) -> bool:
+        """Whether the policy has to look into each message as it comes."""
+        return isinstance(self.options.overflow, LatestBy)
+
+    # Filling: by the hub
+
+    def put_run(self, frames: list[bytes], head: bytes, at: float) -> Signal:
+        """Take raw frames of one read; *at* is the wall time of it."""
+        if self.decodes_early:
+            signals = [self.put(message, len(frame)) for frame in frames for message in self.decode([frame], head, at)]
+            return next((signal for signal in signals if signal is not Signal.FINE), Signal.FINE)
+        self.received += len(frames)
+        self._queue.append(_Run(frames, head, at))
+        self._count += len(frames)
+        self._bytes += sum(map(len, frames))
+        return self._settle(len(frames))
+
+    def put(self, message: Message[Any], size: int) -> Signal:
+        """Take a message that is decoded already."""
+        self.received += 1
+        ready = _Ready(message, size)
+        policy = self.options.overflow
+        if isinstance(policy, LatestBy) and self._replace(policy, ready):
+            return Signal.FINE
+        self._queue.append(ready)
+        self._count += 1
+        self._bytes += size
+        return self._settle(1)
+
+    def _replace(self, policy: LatestBy, ready: _Ready) -> bool:
+        try:
+            key = policy.key(ready.message)
+            unread = self._by_key.get(key)
+        except Exception:  # noqa: BLE001 - the user's function; a message without a key is still a message
+            return False
+        if unread is None:
+            ready.key = key
+            self._by_key[key] = ready
+            return False
+        self._bytes += ready.size - unread.size
+        unread.message, unread.size = ready.message, ready.size
+        self.replaced += 1
+        return True
+
+    def _settle(self, added: int) -> Signal:
+        signal = Signal.FINE if self._fits() else self._overflow(added)
+        self.high_water = max(self.high_water, len(self))
+        if self.on_ready is not None:
+            self.on_ready()
+        return signal
+
+    def _fits(self) -> bool:
+        return len(self) <= self.options.max_messages and self._bytes <= self.options.max_bytes
+
+    def _overflow(self, added: int) -> Signal:
+        policy = self.options.overflow
+        if policy == "pause":
+            # What was read in the same turn is kept: the socket stops after it, so the excess is one read at most.
+            self._pausing = True
+            return Signal.PAUSE
+        before = self.dropped
+        if policy in ("drop_newest", "error", "disconnect"):
+            while not self._fits() and added:
+                self._drop_newest()
+                added -= 1
+        else:
+            while not self._fits() and len(self):
+                self._drop_oldest()
+        if policy == "error":
+            self.overflowed = True
+            return Signal.OVERFLOWED
+        if policy == "disconnect":
+            return Signal.DISCONNECT
+        begins, self._losing = not self._losing, True
+        return Signal.EPISODE if begins and self.dropped > before else Signal.FINE
+
+    def _drop_oldest(self) -> None:
+        self.dropped += 1
+        if self._slice:
+            self._slice.popleft()
+            self._bytes -= self._slice_bytes
+            return
+        first = self._queue[0]
+        if isinstance(first, _Ready):
+            self._forget(first)
+            self._queue.popleft()
+            size = first.size
+        else:
+            size = len(first.frames[first.start])
+            first.start += 1
+            if first.start == len(first.frames):
+                self._queue.popleft()
+        self._count -= 1
+        self._bytes -= size
+
+    def _drop_newest(self) -> None:
+        self.dropped += 1
+        last = self._queue[-1]
+        if isinstance(last, _Ready):
+            self._queue.pop()
+            size = last.size
+        else:
+            # A run may be shared by several mailboxes: never change its list in place.
+            size = len(last.frames[-1])
+            last.frames = last.frames[:-1]
+            if len(last.frames) == last.start:
+                self._queue.pop()
+        self._count -= 1
+        self._bytes -= size
+
+    # Emptying: by the consumer
+
+    def pop(self) -> Message[Any]:
+        """Return the oldest unread message.
+
+        Raises:
+            IndexError: Nothing is unread.
+        """
+        if not self._slice:
+            self._cut_slice()
+        message = self._slice.popleft()
+        self._bytes -= self._slice_bytes
+        if self._losing or self._pausing:
+            self._relax()
+        return message
+
+    @property
+    def holds_slice(self) -> bool:
+        """Whether the next :meth:`pop` costs nothing."""
+        return bool(self._slice)
+
+    def _cut_slice(self) -> None:
+        while not self._slice:
+            first = self._queue[0]
+            if isinstance(first, _Ready):
+                self._queue.popleft()
+                self._forget(first)
+                self._slice.append(first.message)
+                self._count -= 1
+                self._slice_bytes = first.size
+                return
+            stop = min(first.start + SLICE, len(first.frames))
+            frames = first.frames[first.start : stop]
+            first.start = stop
+            if stop == len(first.frames):
+                self._queue.popleft()
+            self._count -= len(frames)
+            self._take(frames, first)
+
+    def _take(self, frames: list[bytes], run: _Run) -> None:
+        size = sum(map(len, frames))
+        self._slice.extend(self.decode(frames, run.head, run.at))
+        # Bytes of decoded messages leave evenly; what does not divide, or decoded to nothing, leaves now.
+        share = size // len(self._slice) if self._slice else 0
+        self._bytes -= size - share * len(self._slice)
+        self._slice_bytes = share
+
+    def _relax(self) -> None:
+        half = len(self) <= self.options.max_messages // 2 and self._bytes <= self.options.max_bytes // 2
+        if not half:
+            return
+        self._losing = False
+        if self._pausing:
+            self._pausing = False
+            if self.on_low is not None:
+                self.on_low()
+
+    def _forget(self, ready: _Ready) -> None:
+        if self._by_key.get(ready.key) is ready:
+            del self._by_key[ready.key]

@@ -1,0 +1,85 @@
+"""What may be chosen for one subscription."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from attrs import field, frozen
+
+from cableway.types import Seconds, to_seconds
+
+if TYPE_CHECKING:
+    from attrs import Attribute
+
+    from cableway.wire.message import Message
+
+DEFAULT_MESSAGES = 10_000
+DEFAULT_BYTES = 16 * 1024 * 1024
+
+
+@frozen
+class LatestBy:
+    """The overflow policy made by :func:`latest_by`."""
+
+    key: Callable[[Message[Any]], Hashable]
+
+
+def latest_by(key: Callable[[Message[Any]], Hashable]) -> LatestBy:
+    """Keep only the newest unread message of each key: for a scoreboard, a position, any value that replaces itself.
+
+    A newer message takes the place of the unread one with the same key, so that keys keep their turn. *key* is called
+    once a message, on the event loop: keep it quick. If it raises, the message is kept under a key of its own.
+
+    Example:
+        ``SubscriptionOptions(overflow=latest_by(lambda message: message.data["vehicle"]))``
+    """
+    return LatestBy(key)
+
+
+NAMED_POLICIES = ("drop_oldest", "drop_newest", "error", "disconnect", "pause")
+
+OverflowPolicy: TypeAlias = Literal["drop_oldest", "drop_newest", "error", "disconnect", "pause"] | LatestBy
+
+
+def _known_policy(_: object, __: Attribute[Any], value: object) -> None:
+    if not isinstance(value, LatestBy) and value not in NAMED_POLICIES:
+        msg = f"overflow={value!r} is not a policy: choose one of {', '.join(NAMED_POLICIES)}, or latest_by(key)"
+        raise ValueError(msg)
+
+
+def _at_least_one(_: object, attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        msg = f"{attribute.name}={value!r} is not a size: give a whole number of at least 1"
+        raise ValueError(msg)
+
+
+def _duration(value: Seconds) -> float:
+    return to_seconds(value, "confirm_timeout")
+
+
+@frozen(kw_only=True)
+class SubscriptionOptions:
+    """What may be chosen for one subscription.
+
+    Raises:
+        ValueError: A value is out of its range; the text names it.
+    """
+
+    overflow: OverflowPolicy = field(default="drop_oldest", validator=_known_policy)
+    """What a full mailbox does with one more message:
+
+    ``"drop_oldest"`` and ``"drop_newest"`` lose messages, count them and tell once an episode by a
+    :class:`~cableway.MessagesDropped` event; ``latest_by(key)`` keeps the newest of each key; ``"error"`` raises
+    :class:`~cableway.MailboxOverflow` from the iteration once what is unread was read; ``"disconnect"`` drops the line;
+    ``"pause"`` stops reading the socket, for a lone consumer that must not lose. All subscriptions of the cable wait
+    with it, and a server cuts a reader that lags by a megabyte or so.
+    """
+    max_messages: int = field(default=DEFAULT_MESSAGES, validator=_at_least_one)
+    """Unread messages that the mailbox holds."""
+    max_bytes: int = field(default=DEFAULT_BYTES, validator=_at_least_one)
+    """Bytes, as received, of unread messages that the mailbox holds."""
+    retry_rejected: bool = False
+    """Whether to ask again on every new line after a rejection. By default a rejection ends the wish."""
+    confirm_timeout: float = field(default=5.0, converter=_duration)
+    """Seconds to wait for the server's answer before the subscribe command is sent once more."""

@@ -1,0 +1,139 @@
+"""Brings messages to the mailboxes of those who hold the subscription."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from cableway.errors import LineLost
+from cableway.events import MessagesDropped
+from cableway.hub.decoding import SEPARATOR, learn_head
+from cableway.hub.effects import HubEffect, PauseReading, Recycle, ResumeReading
+from cableway.hub.mailbox import Signal
+from cableway.hub.wish import Stand
+from cableway.wire.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cableway.hub.mailbox import Mailbox
+    from cableway.hub.wish import Handle, Wish
+    from cableway.wire.frames import Data
+
+EARLY_LIMIT = 1000
+"""Messages kept for a subscription before its confirmation."""
+
+_SEPARATOR_SIZE = len(SEPARATOR)
+_WAITING = frozenset({Stand.ASKED, Stand.QUEUED})
+_LIVE = frozenset({Stand.LIVE})
+
+
+class Router:
+    """Knows which wish a frame belongs to, mostly without reading it."""
+
+    def __init__(self, wishes: dict[str, Wish], ask: Callable[[HubEffect], None]) -> None:
+        self.counts: Counter[str] = Counter()
+        """Messages that went nowhere: ``unknown`` identifier, ``unwanted``, ``early`` beyond the limit."""
+        self.wishes = wishes
+        """By identifier."""
+        self._heads: dict[bytes, Wish] = {}
+        self._ask = ask
+        self._pausing: set[Mailbox] = set()
+
+    def route(self, batch: list[bytes], at: float, slow: Callable[[bytes], None]) -> None:
+        """Deliver the frames of one read, in order; *slow* takes each frame that is not plainly a known message."""
+        heads = self._heads
+        wish: Wish | None = None
+        head = b""
+        run: list[bytes] = []
+        for frame in batch:
+            if wish is not None and frame.startswith(head):
+                run.append(frame)
+                continue
+            cut = frame.find(SEPARATOR)
+            found = heads.get(frame[: cut + _SEPARATOR_SIZE]) if cut > 0 else None
+            if run and wish is not None:
+                self._put_run(wish, run, head, at)
+            wish, run = found, []
+            if found is None:
+                slow(frame)
+            else:
+                head = found.head or b""
+                run.append(frame)
+        if run and wish is not None:
+            self._put_run(wish, run, head, at)
+
+    def deliver(self, data: Data, raw: bytes, at: float) -> None:
+        """Deliver a message whose frame was read in full."""
+        wish = self.wishes.get(data.identifier)
+        if wish is None:
+            self.counts["unknown"] += 1
+            return
+        message = Message(data.message, at, stream=data.stream, epoch=data.epoch, offset=data.offset)
+        if wish.stand in _LIVE:
+            self._learn(wish, raw)
+            self.put(wish, message, len(raw))
+        elif wish.stand not in _WAITING:
+            self.counts["unwanted"] += 1
+        elif len(wish.early) < EARLY_LIMIT:
+            wish.early.append((message, len(raw)))
+        else:
+            self.counts["early"] += 1
+
+    def put(self, wish: Wish, message: Message[Any], size: int) -> None:
+        """Hand one message to every holder of *wish*."""
+        for handle in list(wish.handles):
+            self._heed(handle, wish, handle.mailbox.put(message, size))
+
+    def release_early(self, wish: Wish) -> None:
+        """Deliver what came before the confirmation."""
+        early, wish.early = wish.early, []
+        for message, size in early:
+            self.put(wish, message, size)
+
+    def forget(self, wish: Wish) -> None:
+        """Route nothing to *wish* without a look at its state."""
+        if wish.head is not None:
+            self._heads.pop(wish.head, None)
+            wish.head = None
+        wish.early = []
+
+    def let_go(self, mailbox: Mailbox) -> None:
+        """Learn that *mailbox* will not be read any more: it must not hold the line up."""
+        if mailbox in self._pausing:
+            self._pausing.discard(mailbox)
+            if not self._pausing:
+                self._ask(ResumeReading())
+
+    def _learn(self, wish: Wish, raw: bytes) -> None:
+        if wish.head is None:
+            head = learn_head(raw, wish.identifier or "")
+            if head is not None:
+                wish.head = head
+                self._heads[head] = wish
+
+    def _put_run(self, wish: Wish, run: list[bytes], head: bytes, at: float) -> None:
+        for handle in list(wish.handles):
+            self._heed(handle, wish, handle.mailbox.put_run(run, head, at))
+
+    def _heed(self, handle: Handle, wish: Wish, signal: Signal) -> None:
+        if signal is Signal.FINE:
+            return
+        policy = handle.options.overflow
+        name = policy if isinstance(policy, str) else "latest_by"
+        if signal is Signal.PAUSE:
+            if not self._pausing:
+                self._ask(PauseReading())
+            self._pausing.add(handle.mailbox)
+        elif signal is Signal.DISCONNECT:
+            self._ask(Recycle(MailboxFull(wish.label)))
+        if signal is not Signal.PAUSE:
+            handle.tell(MessagesDropped(wish.label, name, handle.mailbox.dropped))
+
+
+class MailboxFull(LineLost):
+    """The line was dropped by ourselves, as the overflow policy ``disconnect`` asks."""
+
+    def __init__(self, identifier: str) -> None:
+        self.identifier = identifier
+        super().__init__(f"the mailbox of {identifier} is full and its policy is to disconnect")

@@ -1,0 +1,33 @@
+"""The states that users see."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class State(Enum):
+    """Where a cable stands."""
+
+    IDLE = "idle"
+    """Built, never opened."""
+    CONNECTING = "connecting"
+    """A dial is under way, or the server's welcome is awaited."""
+    CONNECTED = "connected"
+    """The server has welcomed us."""
+    DISCONNECTED = "disconnected"
+    """The line is down and the next dial is scheduled."""
+    CLOSED = "closed"
+    """Closed by the user, or ended by a final failure, which ``cable.error`` then holds. ``open()`` starts anew."""
+
+
+class SubscriptionState(Enum):
+    """Where a subscription handle stands."""
+
+    PENDING = "pending"
+    """Wished for, not confirmed at the moment."""
+    SUBSCRIBED = "subscribed"
+    """Confirmed by the server on the line that is up."""
+    REJECTED = "rejected"
+    """Refused by the server, or taken back."""
+    CLOSED = "closed"
+    """Unsubscribed, or its cable is closed."""

@@ -1,0 +1,357 @@
+"""A subscription, as a program holds it."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+from attrs import frozen
+
+from cableway.engine.sending import Outgoing, encode_command
+from cableway.errors import MailboxOverflow, NotConnected, SubscriptionClosed
+from cableway.events import ConfirmationTimedOut, Event
+from cableway.states import State, SubscriptionState
+from cableway.telemetry.feed import EventFeed, EventStream
+from cableway.types import to_limit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+    from types import TracebackType
+
+    from cableway.engine.core import Engine
+    from cableway.errors import CableError
+    from cableway.hub.hub import NameSource
+    from cableway.hub.options import SubscriptionOptions
+    from cableway.types import Identifier, JSONValue, Seconds
+    from cableway.wire.message import Message
+
+T = TypeVar("T")
+E = TypeVar("E", bound=Event)
+
+TURN = 0.001
+"""Seconds after which a consumer that finds message after message gives the loop a turn."""
+
+
+@frozen
+class SubscriptionStats:
+    """Figures of one handle."""
+
+    unread: int
+    """Messages in the mailbox."""
+    unread_bytes: int
+    received: int
+    """Messages that came for it, whatever became of them."""
+    dropped: int
+    """Messages lost to the overflow policy."""
+    replaced: int
+    """Messages that a newer one of the same key replaced."""
+    high_water: int
+    """Most messages that were ever unread."""
+
+
+class Subscription(Generic[T]):
+    """A subscription, as a program holds it. Made by ``cable.subscribe()``.
+
+    Await it to wait for the confirmation; use it as an async context manager to unsubscribe at the end; iterate over it
+    for messages. Its mailbox fills from the start, iterated or not, and survives reconnects.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        identifier: Identifier | NameSource,
+        options: SubscriptionOptions,
+        channel: Any = None,
+        decode: Callable[[JSONValue], T] | None = None,
+    ) -> None:
+        self._engine = engine
+        self._feed = EventFeed("subscription")
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._reader_waits = False
+        self._decode = decode
+        self._turn_began = 0.0
+        self._channel = channel
+        self._handle = engine.hub.join(identifier, options, self._tell, engine.home.now())
+        self._mailbox = self._handle.mailbox
+        self._mailbox.on_ready = self._ready
+        self._outgoing = Outgoing(engine, self._handle)
+        engine.settle()
+
+    # What it is
+
+    @property
+    def identifier(self) -> str:
+        """The string by which the server knows it; empty while a function has still to name it."""
+        return self._handle.wish.identifier or ""
+
+    @property
+    def state(self) -> SubscriptionState:
+        """Where it stands."""
+        return self._handle.state
+
+    @property
+    def channel(self) -> Any:
+        """The channel instance it was made from, ``None`` if it was made from a name."""
+        return self._channel
+
+    def stats(self) -> SubscriptionStats:
+        """Return its figures."""
+        mailbox = self._mailbox
+        return SubscriptionStats(
+            unread=len(mailbox),
+            unread_bytes=mailbox.size,
+            received=mailbox.received,
+            dropped=mailbox.dropped,
+            replaced=mailbox.replaced,
+            high_water=mailbox.high_water,
+        )
+
+    def events(self) -> EventStream[Event]:
+        """Return an iterator over what happens to it from now on; it ends with the subscription."""
+        return self._feed.stream()
+
+    def on(self, event_type: type[E], callback: Callable[[E], object]) -> Callable[[], None]:
+        """Call *callback* with each event of *event_type*; return a function that ends it.
+
+        Callbacks may be plain or async functions. One that fails stops no other.
+        """
+        return self._feed.on(event_type, callback)
+
+    def __repr__(self) -> str:
+        return f"<Subscription {self._handle.wish.label} {self.state.value}, {len(self._mailbox)} unread>"
+
+    # Waiting for it, leaving it
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        """Wait until it is confirmed, and return it.
+
+        May be awaited any number of times; each waits whenever it is not confirmed at the moment. Cancelling it has no
+        effect but that: the subscription is still wished for.
+
+        Raises:
+            SubscriptionRejected: The server refused it.
+            SubscriptionTimeout: The server did not answer. It is tried again in the background; await it again to see.
+            SubscriptionClosed: It was unsubscribed.
+            NotConnected: The cable is not open.
+            CableError: The cable ended with this final failure.
+        """
+        return self._confirmed().__await__()
+
+    async def _confirmed(self) -> Self:
+        if self.state is SubscriptionState.PENDING:
+            self._engine.home.enter(at_rest=self._engine.line.state is State.IDLE)
+        while self.state is not SubscriptionState.SUBSCRIBED:
+            over = self._over()
+            if over is not None:
+                raise over
+            if self._engine.line.state is State.IDLE:
+                hint = "open it first: async with cable, or await cable.open()"
+                raise NotConnected("idle", hint)
+            await self._change()
+        return self
+
+    async def __aenter__(self) -> Self:
+        """Wait until it is confirmed, as awaiting it does. Cancelled or failed, it is unsubscribed."""
+        try:
+            return await self._confirmed()
+        except BaseException:
+            self._leave(flush=False)
+            raise
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.unsubscribe()
+
+    async def unsubscribe(self, *, flush: bool = True) -> None:
+        """End it. Iteration delivers what is unread, then ends quietly.
+
+        Returns once the server has been told, or need not be: another handle still wants the same subscription, or the
+        line is down. On the base protocol that is no sooner than 0.25 s after the last command, because Rails drops a
+        command that it has not begun to run by then; ``flush=False`` does not wait for that.
+
+        Cancelled, it ends all the same; only the wait is cut short.
+        """
+        told = self._leave(flush=flush)
+        if told is not None:
+            await told
+
+    def _leave(self, *, flush: bool) -> asyncio.Future[None] | None:
+        engine, wish = self._engine, self._handle.wish
+        told: asyncio.Future[None] | None = None
+        if engine.home.settled and self._handle in wish.handles and len(wish.handles) == 1:
+            told = engine.home.loop.create_future()
+            wish.partings.append(partial(_settle, told))
+        engine.hub.leave(self._handle, engine.home.now(), flush=flush)
+        engine.settle()
+        return told
+
+    # Messages
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Message[T]:
+        """Return the next message, in the order in which they came. Cancelling it loses none.
+
+        Raises:
+            StopAsyncIteration: It was unsubscribed, or the cable closed by the user.
+            SubscriptionRejected: The server refused it, or took it back.
+            MailboxOverflow: The mailbox overflowed and its policy is ``"error"``. Iteration may go on after it.
+            CableError: The cable ended with this final failure.
+        """
+        if not self._mailbox.holds_slice:
+            await self._breathe()
+        while True:
+            try:
+                message = self._mailbox.pop()
+            except IndexError:
+                await self._wait_for_message()
+            else:
+                return message if self._decode is None else self._decoded(message, self._decode)
+
+    async def receive(
+        self, match: Callable[[Message[T]], bool] | None = None, timeout: Seconds | None = None
+    ) -> Message[T]:
+        """Return the next message for which *match* holds; those before it are read and gone.
+
+        Cancelling it loses no message that was not looked at.
+
+        Args:
+            match: Tells whether a message is the awaited one; any is, without it.
+            timeout: Longest wait, in seconds or as a timedelta; ``None`` for ever.
+
+        Raises:
+            TimeoutError: No such message came in time.
+            SubscriptionClosed: The subscription ended first.
+            CableError: As for iteration.
+        """
+        limit = to_limit(timeout, "timeout")
+        try:
+            async with asyncio.timeout(limit):
+                while True:
+                    message = await anext(self)
+                    if match is None or match(message):
+                        return message
+        except StopAsyncIteration:
+            raise SubscriptionClosed(self._handle.wish.label) from None
+        except TimeoutError as error:
+            if type(error) is not TimeoutError:
+                raise
+            msg = f"no matching message of {self._handle.wish.label} within {limit:g} s"
+            raise TimeoutError(msg) from None
+
+    def take(self, limit: int = 64) -> list[Message[T]]:
+        """Return at most *limit* messages that are there already, oldest first, without waiting for any."""
+        out: list[Message[T]] = []
+        while len(out) < limit:
+            try:
+                message = self._mailbox.pop()
+            except IndexError:
+                break
+            out.append(message if self._decode is None else self._decoded(message, self._decode))
+        return out
+
+    def _decoded(self, message: Message[Any], decode: Callable[[JSONValue], T]) -> Message[T]:
+        return message.with_data(decode(message.data))
+
+    async def _breathe(self) -> None:
+        now = self._engine.home.now()
+        if now - self._turn_began > TURN:
+            await asyncio.sleep(0)
+            self._turn_began = self._engine.home.now()
+
+    async def _wait_for_message(self) -> None:
+        if self._mailbox.overflowed:
+            self._mailbox.overflowed = False
+            raise MailboxOverflow(self._handle.wish.label, f"{self._handle.options.max_messages} messages")
+        over = self._over()
+        if isinstance(over, SubscriptionClosed | NotConnected):
+            raise StopAsyncIteration
+        if over is not None:
+            raise over
+        self._reader_waits = True
+        await self._change()
+        self._turn_began = self._engine.home.now()
+
+    # Commands
+
+    async def perform(self, action: str, data: Mapping[str, JSONValue] | None = None, /, **more: JSONValue) -> None:
+        """Ask the channel on the server to run *action* with *data*, or with keywords.
+
+        Waits for the confirmation first. Returns once the command is handed to the network, not when the server ran it:
+        Action Cable acknowledges no command. Commands of one subscription go out in the order of the calls. What is
+        passed in is encoded before the first wait and never changed.
+
+        Cancelled before the hand-over, nothing is sent; after it, the command may still arrive.
+
+        Raises:
+            InvalidPayload: *action* is no name, or the data is no JSON object, or holds the key ``action``.
+            MessageTooLarge: The command is over ``max_command_size``.
+            NotConnected: The line is down.
+            LineStale: The network took no data for ``write_timeout``; the line is being replaced.
+            SubscriptionRejected: The server refused the subscription.
+            SubscriptionClosed: It was unsubscribed.
+        """
+        await self._send(encode_command(action, data, more))
+
+    async def send(self, data: Mapping[str, JSONValue]) -> None:
+        """Send *data* to the channel without an action: Rails runs ``receive``. Otherwise as :meth:`perform`."""
+        await self._send(encode_command(None, data, {}))
+
+    async def _send(self, data: str) -> None:
+        self._engine.home.enter(at_rest=self._engine.line.state is State.IDLE)
+        over = self._over()
+        if over is not None:
+            raise over
+        await self._outgoing.send(data)
+
+    # Inside
+
+    def _over(self) -> CableError | None:
+        """Return what ended it, if anything did."""
+        handle = self._handle
+        if handle.state is SubscriptionState.REJECTED and not handle.options.retry_rejected:
+            return handle.error
+        if handle.state is not SubscriptionState.CLOSED:
+            return None
+        if handle in handle.wish.handles:
+            return self._engine.closed_error()
+        return SubscriptionClosed(handle.wish.label)
+
+    async def _change(self) -> None:
+        waiter = self._engine.home.loop.create_future()
+        self._waiters.add(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiters.discard(waiter)
+
+    def _ready(self) -> None:
+        if self._reader_waits:
+            self._reader_waits = False
+            self._wake()
+
+    def _wake(self, error: Exception | None = None) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None) if error is None else waiter.set_exception(error)
+
+    def _tell(self, event: Event | None) -> None:
+        over = self._handle.state in (SubscriptionState.CLOSED, SubscriptionState.REJECTED)
+        if event is not None:
+            self._feed.emit(event)
+        if isinstance(event, ConfirmationTimedOut):
+            self._outgoing.fail(event.error)
+            self._wake(event.error)
+            return
+        self._outgoing.advance()
+        self._wake()
+        if over and self._engine.home.settled:
+            self._feed.end_soon()
+
+
+def _settle(told: asyncio.Future[None]) -> None:
+    if not told.done():
+        told.set_result(None)

@@ -1,0 +1,1 @@
+"""How the outside learns what happens inside: callbacks, event streams, log lines."""

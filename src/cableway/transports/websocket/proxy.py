@@ -1,0 +1,155 @@
+"""Proxies: which one to use, and how to get through it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from base64 import b64encode
+from typing import TYPE_CHECKING, Final, Literal, cast
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from attrs import field, frozen
+
+from cableway.errors import InvalidURL, MissingExtra, ProxyFailure
+from cableway.redact import printable, redact_url
+from cableway.transports.websocket.address import host_and_port
+
+if TYPE_CHECKING:
+    import socket
+
+    from websockets.uri import WebSocketURI
+
+    from cableway.transports.websocket.response import ResponseHead
+
+Scheme = Literal["http", "https", "socks4", "socks4a", "socks5", "socks5h"]
+
+_PORTS: Final = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "socks5": 1080, "socks5h": 1080}
+
+_ASKS_FOR_CREDENTIALS: Final = 407
+
+
+@frozen
+class ProxyAddress:
+    """A proxy, taken apart."""
+
+    scheme: Scheme
+    host: str
+    port: int
+    user: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+
+    @property
+    def is_socks(self) -> bool:
+        """Whether it speaks SOCKS, not HTTP."""
+        return self.scheme.startswith("socks")
+
+    @property
+    def at(self) -> str:
+        """Name and port, for people."""
+        return host_and_port(self.host, self.port)
+
+
+def parse_proxy(address: str) -> ProxyAddress:
+    """Return the parts of a proxy's *address*; without a scheme it is taken for an HTTP proxy.
+
+    Raises:
+        InvalidURL: It is no address of a proxy.
+    """
+    full = address if "://" in address else f"http://{address}"
+    try:
+        parts = urlsplit(full)
+        port = parts.port
+    except ValueError:
+        raise InvalidURL(full, "the port of the proxy is not a number from 1 to 65535") from None
+    if parts.scheme not in _PORTS:
+        raise InvalidURL(full, "a proxy is dialled by http, https, socks5, socks5h, socks4 or socks4a")
+    if not parts.hostname or parts.path not in {"", "/"} or parts.query or any(char.isspace() for char in full):
+        raise InvalidURL(full, "a proxy has a host and a port, and no path")
+    user = None if parts.username is None else unquote(parts.username)
+    password = unquote(parts.password or "") if user is not None else None
+    scheme = cast("Scheme", parts.scheme)
+    return ProxyAddress(scheme, parts.hostname, port or _PORTS[scheme], user, password)
+
+
+async def choose_proxy(proxy: str | bool | None, uri: WebSocketURI) -> ProxyAddress | None:  # noqa: FBT001
+    """Return the proxy to use for *uri*: the one given, the environment's for ``True``, none for ``None``.
+
+    Raises:
+        InvalidURL: What was given, or what the environment says, is no address of a proxy.
+    """
+    if isinstance(proxy, str):
+        return parse_proxy(proxy)
+    if not proxy:
+        return None
+    if sys.platform in {"darwin", "win32"}:
+        # There, the settings of the system are asked, which may look names up.
+        found = await asyncio.to_thread(environment_proxy, uri.host, uri.port, secure=uri.secure)
+    else:
+        found = environment_proxy(uri.host, uri.port, secure=uri.secure)
+    return None if found is None else parse_proxy(found)
+
+
+def environment_proxy(host: str, port: int, *, secure: bool) -> str | None:
+    """Return the proxy that ``wss_proxy``, ``socks_proxy``, ``https_proxy``, ``all_proxy`` and their like name.
+
+    For a plain line ``ws_proxy`` and ``http_proxy`` count, too. ``no_proxy`` is honoured.
+    """
+    proxies = getproxies()
+    # RFC 6455 section 4.1 prefers SOCKS, then what is meant for HTTPS, since both only pass bytes on.
+    kinds = ("wss", "socks", "https", "all") if secure else ("ws", "socks", "https", "http", "all")
+    kind = next((kind for kind in kinds if proxies.get(kind)), None)
+    if kind is None or proxy_bypass(host_and_port(host, port)):
+        return None
+    found = proxies[kind]
+    # The settings of macOS give a SOCKS proxy as http://.
+    return f"socks5h://{found.removeprefix('http://')}" if kind == "socks" and "socks" not in found else found
+
+
+def connect_request(proxy: ProxyAddress, host: str, port: int) -> bytes:
+    """Return the request that asks an HTTP proxy for a tunnel to *host* (RFC 9110 section 9.3.6)."""
+    target = host_and_port(host, port)
+    lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}", "User-Agent: cableway"]
+    if proxy.user is not None:
+        credentials = b64encode(f"{proxy.user}:{proxy.password}".encode()).decode()
+        lines.append(f"Proxy-Authorization: Basic {credentials}")
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def explain_connect(url: str, proxy: ProxyAddress, head: ResponseHead | None) -> ProxyFailure:
+    """Return why an HTTP proxy made no tunnel; *head* is ``None`` if it gave no answer in HTTP."""
+    if head is None:
+        hint = "Is this an HTTP proxy? Its address starts with http://, https:// or socks5://"
+        return ProxyFailure(url, f"the proxy {proxy.at} gave no answer in HTTP", hint)
+    if head.status == _ASKS_FOR_CREDENTIALS:
+        given = "does not accept the credentials given" if proxy.user is not None else "asks for credentials"
+        what = f"the proxy {proxy.at} {given} (HTTP 407)"
+        return ProxyFailure(url, what, "Put them into its address: http://user:password@proxy:3128", 407)
+    hint = "It may forbid this host or port, or not reach it"
+    return ProxyFailure(url, f"the proxy {proxy.at} made no tunnel (HTTP {head.status})", hint, head.status)
+
+
+async def connect_through_socks(url: str, proxy: ProxyAddress, uri: WebSocketURI, *, timeout: float) -> socket.socket:
+    """Return a socket that is connected to the host of *uri* through a SOCKS proxy.
+
+    With ``socks5h`` and ``socks4a`` the proxy looks the host name up, with ``socks5`` and ``socks4`` we do.
+
+    Raises:
+        MissingExtra: ``python-socks`` is not installed.
+        ProxyFailure: The proxy was not reached, or made no way.
+    """
+    try:
+        from python_socks import ProxyError, ProxyType
+        from python_socks.async_.asyncio import Proxy
+    except ImportError:
+        feature = f"the SOCKS proxy {redact_url(f'{proxy.scheme}://{proxy.at}')}"
+        raise MissingExtra(feature, "socks") from None
+    kind = ProxyType.SOCKS5 if proxy.scheme.startswith("socks5") else ProxyType.SOCKS4
+    rdns = proxy.scheme in {"socks5h", "socks4a"}
+    through = Proxy(kind, proxy.host, proxy.port, proxy.user, proxy.password, rdns)
+    try:
+        # The caller's limit counts; the library's own must not come first.
+        return await through.connect(uri.host, uri.port, timeout=timeout + 60)
+    except (ProxyError, OSError) as error:
+        what = f"the SOCKS proxy {proxy.at} made no way to {host_and_port(uri.host, uri.port)}"
+        raise ProxyFailure(url, f"{what}: {printable(str(error))}") from error

@@ -1,0 +1,115 @@
+"""The base protocol ``actioncable-v1-json`` from the server's side: commands read, frames written.
+
+Read as AnyCable reads: a missing or ``null`` field is an empty one, unknown fields are left alone, and a field of a
+wrong type makes the whole frame malformed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
+
+from attrs import frozen
+
+from cableway.errors import MalformedFrame
+from cableway.wire.commands import Perform, Subscribe, Unsubscribe
+from cableway.wire.dialects.base import SUBPROTOCOL
+from cableway.wire.frames import Confirm, Data, Disconnect, Ping, Reject, Welcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@frozen
+class UnknownCommand:
+    """A command of a name that this version does not know."""
+
+    name: str
+
+
+@frozen
+class UnreadableCommand:
+    """A known command that lacks what it needs to be carried out."""
+
+    name: str
+    rule: str
+
+
+ReceivedCommand: TypeAlias = Subscribe | Unsubscribe | Perform | UnknownCommand | UnreadableCommand
+"""What a client may say."""
+
+ServerFrame: TypeAlias = Welcome | Ping | Confirm | Reject | Disconnect | Data
+"""What a server of the base protocol may say."""
+
+
+class BaseServerDialect:
+    """Mappings of the base protocol to commands, and frames to mappings."""
+
+    name = SUBPROTOCOL
+
+    def parse(self, mapping: Mapping[str, Any]) -> ReceivedCommand:
+        """Tell what a client's mapping means. A subscribe without identifier has the empty one.
+
+        Raises:
+            MalformedFrame: ``command`` or ``identifier`` is there and not a string that UTF-8 can write.
+        """
+        command = _text(mapping, "command")
+        identifier = _text(mapping, "identifier")
+        match command:
+            case "subscribe":
+                return Subscribe(identifier)
+            case "unsubscribe":
+                return Unsubscribe(identifier)
+            case "message":
+                data = mapping.get("data")
+                if isinstance(data, str):
+                    return Perform(identifier, data)
+                return UnreadableCommand(command, "data is not a string")
+            case _:
+                return UnknownCommand(command)
+
+    def compose(self, frame: ServerFrame) -> dict[str, Any]:
+        """Write a frame as the mapping that clients read, empty fields left out."""
+        match frame:
+            case Welcome(sid):
+                return {"type": "welcome", "sid": sid} if sid else {"type": "welcome"}
+            case Ping(message):
+                return {"type": "ping", "message": message}
+            case Confirm(identifier):
+                return {"type": "confirm_subscription", "identifier": identifier}
+            case Reject(identifier):
+                typed = {"type": "reject_subscription"}
+                return {**typed, "identifier": identifier} if identifier else typed
+            case Disconnect(reason, reconnect):
+                # Always all three, unlike other frames: clients differ in what they make of a missing ``reconnect``.
+                return {"type": "disconnect", "reason": reason or "", "reconnect": reconnect}
+            case Data():
+                return _data(frame)
+            case _:
+                assert_never(frame)
+
+
+def data_frame(identifier_json: bytes, message_json: bytes) -> bytes:
+    """Write a data frame from two pieces that are JSON already, so that one message to many is encoded once."""
+    return b'{"identifier":%b,"message":%b}' % (identifier_json, message_json)
+
+
+def _text(mapping: Mapping[str, Any], name: str) -> str:
+    value = mapping.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        rule = f"{name} is not a string"
+        raise MalformedFrame(rule)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        # JSON can escape half a character. An identifier is echoed, and UTF-8 cannot write that.
+        rule = f"{name} holds a lone surrogate"
+        raise MalformedFrame(rule) from None
+    return value
+
+
+def _data(frame: Data) -> dict[str, Any]:
+    mapping: dict[str, Any] = {"identifier": frame.identifier, "message": frame.message}
+    position = {"stream_id": frame.stream, "epoch": frame.epoch, "offset": frame.offset}
+    return mapping | {name: value for name, value in position.items() if value}
