@@ -109,7 +109,10 @@ class ClientSession:
     def __init__(self, codec: Codec, dialect: BaseDialect) -> None:
         self.phase = Phase.GREETING
         self.counts: Counter[str] = Counter()
-        """How many frames of no use came: by ``malformed``, ``unknown``, ``early``, ``repeated``."""
+        """How many frames of no use came: ``empty``, ``held too many``, or by the value of :class:`Heard`.
+
+        A ``welcome`` counted is one too many, a ``ping`` one before the welcome.
+        """
         self.fault: MalformedFrame | None = None
         """The last malformed frame; once :attr:`flooded`, what the line is to be dropped for."""
         self._codec = codec
@@ -142,6 +145,8 @@ class ClientSession:
 
     def malformed(self, fault: MalformedFrame, now: float) -> None:
         """Count a frame that makes no sense, found here or later by whoever read its message."""
+        if self.phase is Phase.ENDED:
+            return
         self.fault = fault
         while self._malformed_at and now - self._malformed_at[0] > MALFORMED_WINDOW:
             self._malformed_at.popleft()

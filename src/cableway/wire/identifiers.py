@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -11,8 +12,6 @@ from cableway.errors import InvalidIdentifier
 from cableway.types import Identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cableway.types import JSONValue
 
 PUBSUB_CHANNEL = "$pubsub"
@@ -22,16 +21,20 @@ PUBSUB_CHANNEL = "$pubsub"
 def canonical_identifier(channel: str, params: Mapping[str, JSONValue] | None = None) -> Identifier:
     """Build the identifier of *channel* with *params*.
 
-    Top-level keys are sorted, nothing is escaped that need not be, no space is put in: for flat parameters these are
-    the bytes that the JavaScript client ``@anycable/core`` sends, so both clients mean one subscription. Nested values
-    keep their own order, as there.
+    Top-level keys are sorted, nothing is escaped that need not be, no space is put in, numbers are written as there:
+    these are the bytes that the JavaScript client ``@anycable/core`` sends, so both clients mean one subscription.
+    Nested values keep their own order, as there. What JavaScript cannot hold, such as whole numbers beyond 2**53, is
+    written as Python has it.
 
     Raises:
-        InvalidIdentifier: The channel name is empty or no string, a key is no string or is ``channel``, or a value is
-            something that JSON cannot write.
+        InvalidIdentifier: The channel name is empty or no string, the parameters are no mapping, a key is no string or
+            is ``channel``, or a value is something that JSON cannot write.
     """
     if not isinstance(channel, str) or not channel.strip():
         msg = f"channel={channel!r} is not a channel name: give a non-empty string such as 'ChatChannel'"
+        raise InvalidIdentifier(msg)
+    if not isinstance(params, Mapping | None):
+        msg = f"the parameters of {channel!r} are a {type(params).__name__}: give a mapping such as {{'room': 42}}"
         raise InvalidIdentifier(msg)
     given = dict(params or {})
     for key in given:
@@ -58,16 +61,27 @@ def _utf16(key: str) -> bytes:
 
 
 def _dump(value: JSONValue) -> str:
-    if isinstance(value, float) and not isinstance(value, bool) and isfinite(value):
+    if isinstance(value, float) and isfinite(value):
         return _javascript_number(value)
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_key(key)}:{_dump(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(_dump, value)) + "]"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _key(key: object) -> str:
+    if not isinstance(key, str):
+        msg = f"the key {key!r} is not a string"
+        raise TypeError(msg)
+    return _dump(key)
 
 
 def _javascript_number(value: float) -> str:
     """Write a finite float as JavaScript does (ECMA-262, Number::toString): ``1.0`` is ``1``, ``1e-07`` is ``1e-7``."""
     if value == 0:
         return "0"
-    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    sign, digits, exponent = Decimal(float.__repr__(value)).normalize().as_tuple()
     text = "".join(map(str, digits))
     point = len(text) + int(exponent)
     head = "-" if sign else ""

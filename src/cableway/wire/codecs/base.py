@@ -13,6 +13,7 @@ class Codec(Protocol):
 
     def encode(self, mapping: Mapping[str, Any]) -> bytes:
         """Write *mapping* as one frame."""
+        ...
 
     def decode(self, frame: bytes) -> dict[str, Any] | None:
         """Read one frame in full; ``None`` for a frame that says nothing (JSON ``null``).
@@ -20,3 +21,4 @@ class Codec(Protocol):
         Raises:
             MalformedFrame: The frame is not a mapping in this encoding.
         """
+        ...

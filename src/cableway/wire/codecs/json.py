@@ -7,13 +7,12 @@ same frames; the one difference is that integers beyond 64 bits become floats wi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from cableway.errors import MalformedFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cableway.types import JSONValue
 

@@ -60,6 +60,12 @@ def _identifier(mapping: Mapping[str, Any]) -> str:
     if not isinstance(identifier, str):
         rule = "identifier is missing or not a string"
         raise MalformedFrame(rule)
+    try:
+        identifier.encode()
+    except UnicodeEncodeError:
+        # JSON can escape half a character. Such an identifier is never ours, and could not be sent back.
+        rule = "identifier holds a lone surrogate"
+        raise MalformedFrame(rule) from None
     return identifier
 
 

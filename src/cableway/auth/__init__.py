@@ -1,0 +1,1 @@
+"""Who may do what: secrets, and the signatures made with them."""

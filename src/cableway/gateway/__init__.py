@@ -1,0 +1,31 @@
+"""A server that behaves as AnyCable does, with channels in Python; needs ``pip install 'cableway[gateway]'``."""
+
+from __future__ import annotations
+
+from cableway.errors import MissingExtra
+
+try:
+    import aiohttp as _aiohttp  # noqa: F401 - only to learn whether it is there
+except ImportError as error:
+    feature = "the gateway"
+    raise MissingExtra(feature, "gateway") from error
+
+from cableway.gateway.channel import Channel, action, periodically
+from cableway.gateway.connection import Connection, Request
+from cableway.gateway.gateway import Gateway
+from cableway.gateway.options import GatewayOptions, OptionSpec, option_specs, options_from_mapping
+from cableway.gateway.stats import GatewayStats
+
+__all__ = [
+    "Channel",
+    "Connection",
+    "Gateway",
+    "GatewayOptions",
+    "GatewayStats",
+    "OptionSpec",
+    "Request",
+    "action",
+    "option_specs",
+    "options_from_mapping",
+    "periodically",
+]

@@ -1,0 +1,243 @@
+"""The HTTP face of a gateway: the upgrade, the publications, and the health check."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import secrets
+import struct
+from typing import TYPE_CHECKING
+
+from aiohttp import WSMsgType, hdrs, web
+
+from cableway.auth.signing import broadcast_key
+from cableway.errors import MalformedFrame
+from cableway.gateway.connection import Request, read_cookies
+from cableway.gateway.origins import origin_rule
+from cableway.gateway.publications import Posted, RemoteDisconnect, read_publication
+from cableway.gateway.session import House, Session
+from cableway.gateway.streams import broadcast_data
+from cableway.redact import redact_url
+from cableway.wire.dialects.base import SUBPROTOCOL
+from cableway.wire.server_session import PingPlan, closed_remotely
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from random import Random
+
+    from cableway.gateway.options import GatewayOptions
+
+SUBPROTOCOLS = (SUBPROTOCOL,)
+"""What this server speaks, the preferred one first: the server's order counts, as in AnyCable."""
+
+PUBLICATION_LIMIT = 16 * 1024 * 1024
+CLOSE_TIMEOUT = 1.0
+"""Seconds for a client to answer a close frame."""
+
+log = logging.getLogger("cableway.gateway")
+
+
+class WebSocketLine:
+    """One client's WebSocket. Reading and writing are for one task each; the close frame is the writer's.
+
+    aiohttp's own ``close`` cuts the line under a reader without waiting for the client's answer, which can cost the
+    client the last frames. So the close frame is sent as a frame, and the reader goes on until the answer comes.
+    """
+
+    def __init__(self, socket: web.WebSocketResponse[bool], transport: asyncio.Transport | None) -> None:
+        self._socket = socket
+        self._transport = transport
+        self._answered = asyncio.Event()
+        self._said_goodbye = False
+
+    async def messages(self) -> AsyncIterator[bytes]:
+        """Read text messages until the line is closed."""
+        try:
+            async for message in self._socket:
+                # Opcodes do not matter: AnyCable reads JSON from binary messages, too.
+                if message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
+                    yield message.data
+        finally:
+            self._answered.set()
+        if not self._said_goodbye:
+            await self._socket.close()
+
+    async def send(self, frame: bytes) -> None:
+        """Write one text message; wait while the client does not read."""
+        await self._socket.send_frame(frame, WSMsgType.TEXT)
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say goodbye, and wait a little for the answer."""
+        self._said_goodbye = True
+        await self._socket.send_frame(struct.pack("!H", code) + reason.encode(), WSMsgType.CLOSE)
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self._answered.wait()
+        except TimeoutError:
+            self.abort()
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Be gone at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class GatewayApp:
+    """The request handlers, tied to what the sessions share."""
+
+    def __init__(self, house: House, random: Random) -> None:
+        self._house = house
+        self._options = house.options
+        self._random = random
+        self._key = publication_key(house.options)
+        self._origins = origin_rule(
+            house.options.allowed_origins, any_origin=house.options.public, bound_to=house.options.host
+        )
+
+    def build(self) -> web.Application:
+        """Build the aiohttp application."""
+        app = web.Application(client_max_size=PUBLICATION_LIMIT)
+        app.router.add_get(self._options.path, self.connect, allow_head=False)
+        app.router.add_get(self._options.health_path, _health)
+        app.router.add_route("*", self._options.http_broadcast_path, self.publish)
+        app.on_response_prepare.append(_hide_server)
+        return app
+
+    async def connect(self, request: web.Request) -> web.StreamResponse:
+        """Upgrade, and serve the session until it ends."""
+        refusal = self._refusal(request)
+        if refusal is not None:
+            self._house.counters["refused_upgrades"] += 1
+            log.info("refused with %s: %s", refusal.status, redact_url(str(request.url)))
+            return refusal
+        socket = web.WebSocketResponse(
+            timeout=CLOSE_TIMEOUT,
+            autoclose=False,
+            compress=self._options.enable_ws_compression,
+            # aiohttp refuses what reaches its limit, AnyCable what exceeds it.
+            max_msg_size=self._options.max_message_size + 1,
+            decode_text=False,
+        )
+        chosen = choose_subprotocol(request.headers.getall(hdrs.SEC_WEBSOCKET_PROTOCOL, []))
+        if chosen is not None:
+            socket.headers[hdrs.SEC_WEBSOCKET_PROTOCOL] = chosen
+        await socket.prepare(_without_subprotocols(request))
+        line = WebSocketLine(socket, request.transport)
+        session = Session(self._house, _describe(request), line, self._pings(request.query))
+        await session.serve(line.messages())
+        return socket
+
+    async def publish(self, request: web.Request) -> web.Response:
+        """Take a publication, with the statuses of AnyCable."""
+        if request.method != "POST":
+            return web.Response(status=422, text="publications are posted")
+        if not self._may_publish(request):
+            return web.Response(status=401, text="the broadcast key is missing or wrong")
+        try:
+            body = await request.read()
+        except (web.HTTPException, OSError, ValueError):
+            return web.Response(status=422, text="the body could not be read")
+        try:
+            await self.post(read_publication(body))
+        except MalformedFrame as error:
+            # 201 all the same, as AnyCable: a publisher must not tell the two apart.
+            self._house.counters["failed_broadcasts"] += 1
+            log.warning("a publication could not be read: %s", error)
+        return web.Response(status=201)
+
+    async def post(self, posted: Posted) -> None:
+        """Carry out what was posted."""
+        if isinstance(posted, RemoteDisconnect):
+            disconnect_all(self._house, posted.identifier, reconnect=posted.reconnect)
+            return
+        for publication in posted:
+            broadcast = broadcast_data(publication.data, publication.exclude_socket)
+            await self._house.publish(publication.stream, broadcast)
+
+    def _may_publish(self, request: web.Request) -> bool:
+        if self._key is None:
+            return self._options.public
+        given = request.headers.get(hdrs.AUTHORIZATION, "")
+        return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), f"Bearer {self._key}".encode())
+
+    def _refusal(self, request: web.Request) -> web.Response | None:
+        headers = request.headers
+        if "websocket" not in headers.get(hdrs.UPGRADE, "").lower():
+            return web.Response(status=400, text="this address speaks WebSocket only")
+        # A body, or two hosts, on an upgrade: some proxy and we would disagree about where the request ends.
+        if hdrs.TRANSFER_ENCODING in headers or headers.get(hdrs.CONTENT_LENGTH, "0") != "0":
+            return web.Response(status=400, text="an upgrade has no body")
+        if len(headers.getall(hdrs.HOST, [])) != 1:
+            return web.Response(status=400, text="an upgrade names one host")
+        if not self._origins.allows(headers.get(hdrs.ORIGIN), request.host):
+            return web.Response(status=403, text="pages of this origin may not connect: see allowed_origins")
+        if 0 < self._options.max_conn <= len(self._house.sessions):
+            return web.Response(status=503, text="too many clients", headers={hdrs.RETRY_AFTER: "1"})
+        return None
+
+    def _pings(self, query: Mapping[str, str]) -> PingPlan:
+        interval = self._options.ping_interval
+        wish = query.get("pi")
+        if wish is not None:
+            try:
+                interval = float(int(wish))
+            except ValueError:
+                log.warning("the ping interval that a client asks for is no whole number: ignored")
+        precision = query.get("ptp") or self._options.ping_timestamp_precision
+        return PingPlan(interval, self._random.uniform(0.5, 1.5), precision)
+
+
+def publication_key(options: GatewayOptions) -> str | None:
+    """Tell the key that publishers must show: the given one, the derived one, or none in public mode or without any."""
+    if options.public:
+        return None
+    if options.broadcast_key:
+        return options.broadcast_key
+    return broadcast_key(options.secret) if options.secret else None
+
+
+def disconnect_all(house: House, identifiers: str, *, reconnect: bool) -> int:
+    """End all sessions with exactly these identifiers; tell how many they were."""
+    found = [session for session in house.sessions if session.identifiers == identifiers]
+    for session in found:
+        session.expel(closed_remotely(reconnect=reconnect))
+    return len(found)
+
+
+def choose_subprotocol(offers: list[str]) -> str | None:
+    """Choose what to speak: the first of *our* list that the client offers, ``None`` where there is none."""
+    offered = {name.strip() for offer in offers for name in offer.split(",")}
+    return next((name for name in SUBPROTOCOLS if name in offered), None)
+
+
+def _without_subprotocols(request: web.Request) -> web.BaseRequest:
+    # aiohttp logs offers that it does not know, and one of them may be a token; it would also choose in client order.
+    headers = request.headers.copy()
+    headers.popall(hdrs.SEC_WEBSOCKET_PROTOCOL, None)
+    return request.clone(headers=headers)
+
+
+def _describe(request: web.Request) -> Request:
+    wished = request.headers.get("X-Request-ID", "")
+    sid = wished if 0 < len(wished) <= 128 and wished.isprintable() else secrets.token_urlsafe(16)
+    return Request(
+        sid=sid,
+        url=str(request.url),
+        host=request.host,
+        path=request.path,
+        query=request.query,
+        headers=request.headers,
+        cookies=read_cookies("; ".join(request.headers.getall(hdrs.COOKIE, []))),
+        remote=request.remote,
+    )
+
+
+async def _health(_request: web.Request) -> web.Response:
+    return web.Response(text="OK")
+
+
+async def _hide_server(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.popall(hdrs.SERVER, None)

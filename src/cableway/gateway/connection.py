@@ -1,0 +1,104 @@
+"""Who is at the other end: the request that opened a session, and the decision to let it in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from attrs import field, frozen
+
+from cableway.wire.codecs.json import dump_text
+from cableway.wire.server_session import Expulsion, closed_remotely
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cableway.types import JSONValue
+
+
+@frozen
+class Request:
+    """The HTTP request that opened a session. Its text shows no secrets."""
+
+    sid: str = field(repr=False)
+    """The session's id: drawn at random, or the request's ``X-Request-ID``."""
+    url: str = field(repr=False)
+    """The whole address that was asked for, its query included."""
+    host: str
+    path: str
+    query: Mapping[str, str] = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    """Names in any case: ``headers["x-api-token"]``."""
+    cookies: Mapping[str, str] = field(repr=False)
+    remote: str | None = None
+    """The address of the peer: a proxy's, where there is one."""
+
+
+class Outlet(Protocol):
+    """What a connection needs of its session and gateway."""
+
+    async def publish(self, stream: str, data: JSONValue) -> None:
+        """Publish to all listeners of *stream*."""
+
+    def expel(self, expulsion: Expulsion) -> None:
+        """End the session."""
+
+
+class Connection:
+    """One client's session, shared by all its channels. Subclass it to decide who is let in.
+
+    ::
+
+        class TokenConnection(Connection):
+            async def connect(self):
+                user = await users.find(self.request.query.get("token"))
+                if user is None:
+                    self.reject()
+                else:
+                    self.identifiers["user_id"] = user.id
+
+    Free attributes are yours. An exception in :meth:`connect` turns the client away without a word (close code 1011),
+    and the client will try again.
+    """
+
+    def __init__(self, request: Request, outlet: Outlet) -> None:
+        self.request = request
+        self.identifiers: dict[str, JSONValue] = {"sid": request.sid}
+        """Who the client is; by exactly these it can be disconnected remotely. Set by :meth:`connect`, else the
+        session's id."""
+        self.rejected = False
+        """Whether :meth:`reject` was called."""
+        self._outlet = outlet
+
+    async def connect(self) -> None:
+        """Decide whether to let the client in; the default does. Called once, before anything else."""
+
+    async def disconnected(self) -> None:
+        """Learn that the session is over. Called once, last, if :meth:`connect` let the client in."""
+
+    def reject(self) -> None:
+        """Turn the client away, for good: it gets ``disconnect unauthorized``. Only within :meth:`connect`."""
+        self.rejected = True
+
+    async def broadcast(self, stream: str, data: JSONValue) -> None:
+        """Publish *data*, any JSON value, to all listeners of *stream*."""
+        await self._outlet.publish(stream, data)
+
+    def disconnect(self, *, reconnect: bool = True) -> None:
+        """End this session, its reason ``remote``; *reconnect* tells the client whether to come back."""
+        self._outlet.expel(closed_remotely(reconnect=reconnect))
+
+
+def read_cookies(header: str) -> dict[str, str]:
+    """Read a ``Cookie`` header, values whole, spaces and all; the first of a name wins."""
+    cookies: dict[str, str] = {}
+    for pair in header.split(";"):
+        name, equals, value = pair.strip().partition("=")
+        quoted = len(value) > 1 and value[0] == value[-1] == '"'
+        if name and equals:
+            cookies.setdefault(name, value[1:-1] if quoted else value)
+    return cookies
+
+
+def identifiers_text(identifiers: Mapping[str, JSONValue]) -> str:
+    """Write identifiers as the text by which a remote disconnect finds them: compact JSON, keys in given order."""
+    return dump_text(dict(identifiers))

@@ -1,0 +1,273 @@
+"""The gateway as an object: start it, publish through it, stop it, kill it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from random import Random
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+from aiohttp import web
+
+from cableway.errors import UsageError
+from cableway.gateway.app import GatewayApp, disconnect_all
+from cableway.gateway.channel import Channel
+from cableway.gateway.connection import Connection, identifiers_text
+from cableway.gateway.options import GatewayKeywords, GatewayOptions, options_from_mapping
+from cableway.gateway.pubsub import pubsub_channel
+from cableway.gateway.session import House
+from cableway.gateway.stats import Counters, GatewayStats
+from cableway.gateway.streams import Streams, broadcast_value
+from cableway.wire.server_session import SERVER_RESTART
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import TracebackType
+
+    from cableway.types import JSONValue
+
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 - asked for, and shown as what it is
+
+log = logging.getLogger("cableway.gateway")
+
+
+class Gateway:
+    """A server that behaves as AnyCable does, in this process, with channels written in Python.
+
+    ::
+
+        class EchoChannel(Channel):
+            @action
+            async def echo(self, data):
+                self.transmit(data)
+
+        async with Gateway([EchoChannel]) as gateway:
+            print(gateway.url)                              # ws://127.0.0.1:54321/cable
+            await gateway.broadcast("news", {"hot": True})
+
+    It listens on this machine only, on a free port, unless told otherwise. With ``public=True`` clients may subscribe
+    to any stream by its name, and anybody may publish: no code needed. Leaving the block sends every client
+    ``disconnect server_restart`` and leaves no task behind. Stopped or killed, it can be started again, on
+    the same port.
+
+    Args:
+        channels: Classes that clients may subscribe to, by their ``name``.
+        connection: Who is let in; by default everybody.
+        random: Spreads first pings; give a seeded one for the same run each time.
+        options: All options at once; in place of the keywords.
+        keywords: See :class:`GatewayOptions`, which has the same names.
+
+    Raises:
+        UsageError: An option does not fit, or two channels have one name.
+    """
+
+    def __init__(
+        self,
+        channels: Iterable[type[Channel]] = (),
+        *,
+        connection: type[Connection] | None = None,
+        random: Random | None = None,
+        options: GatewayOptions | None = None,
+        **keywords: Unpack[GatewayKeywords],
+    ) -> None:
+        if options is not None and keywords:
+            msg = f"options= and {', '.join(keywords)} were given: name the options in one place"
+            raise UsageError(msg)
+        self.options = options or options_from_mapping(keywords)
+        if connection is not None and self.options.open_to_all:
+            msg = "public and noauth let every client in, so connection= would never be asked: drop one of them"
+            raise UsageError(msg)
+        self._channels = _by_name(channels, self.options)
+        self._connection = connection or Connection
+        self._random = random or Random()
+        self._counters = Counters()
+        self._house = self._new_house()
+        self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
+        self._port: int | None = None
+
+    # Where it is -----------------------------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """Where WebSocket clients connect; for a gateway on all addresses, as seen from this machine."""
+        return f"ws{self._tail(self.options.path)}"
+
+    @property
+    def http_url(self) -> str:
+        """The address to which ``/health`` and the like are appended."""
+        return f"http{self._tail('')}"
+
+    @property
+    def port(self) -> int:
+        """The port it listens on.
+
+        Raises:
+            UsageError: It was not started yet, and any free port was asked for.
+        """
+        port = self._port or self.options.port
+        if not port:
+            msg = "the gateway has no port before it is started: use 'async with' or await start()"
+            raise UsageError(msg)
+        return port
+
+    def _tail(self, path: str) -> str:
+        host = _EVERYWHERE.get(self.options.host, self.options.host)
+        shown = f"[{host}]" if ":" in host else host
+        return f"{'s' if self.options.ssl_cert else ''}://{shown}:{self.port}{path}"
+
+    def stats(self) -> GatewayStats:
+        """Take one look at the counters."""
+        return self._counters.snapshot(
+            connections=len(self._house.sessions),
+            subscriptions=sum(session.subscriptions for session in self._house.sessions),
+            streams=len(self._house.streams),
+        )
+
+    # What it does ----------------------------------------------------------------------------------------------------
+
+    async def broadcast(self, stream: str, data: JSONValue) -> None:
+        """Publish *data*, any JSON value, to all listeners of *stream*, exactly as it is.
+
+        One stream keeps the order of its messages.
+
+        Raises:
+            TypeError: *data* cannot be written as JSON.
+            ValueError: It holds ``NaN``, an infinity or itself.
+        """
+        await self._house.publish(stream, broadcast_value(data))
+
+    async def disconnect(self, identifier: str | Mapping[str, JSONValue], *, reconnect: bool = False) -> int:
+        """End all sessions with exactly these identifiers, and return how many they were.
+
+        Args:
+            identifier: The connection's identifiers, or their text as AnyCable's publishers write it.
+            reconnect: Whether the clients are told to come back; like AnyCable, not unless asked for.
+        """
+        text = identifier if isinstance(identifier, str) else identifiers_text(identifier)
+        return disconnect_all(self._house, text, reconnect=reconnect)
+
+    # Start and stop --------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen. Returns when clients can connect.
+
+        Raises:
+            UsageError: It runs already, the port is taken, or the certificate cannot be read.
+        """
+        if self._server is not None:
+            msg = f"the gateway runs already, at {self.url}"
+            raise UsageError(msg)
+        await self._clear_away()
+        context = _tls(self.options)
+        self._house = self._new_house()
+        app = GatewayApp(self._house, self._random).build()
+        runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        self._runner = runner
+        try:
+            self._server = await self._listen(runner, context)
+        except OSError as error:
+            await self._clear_away()
+            where = f"{self.options.host}:{self._port or self.options.port}"
+            msg = f"cannot listen on {where}: {error.strerror or error}; choose another port, or 0 for a free one"
+            raise UsageError(msg) from error
+        self._port = self._server.sockets[0].getsockname()[1]
+        log.info("listening at %s", self.url)
+
+    async def stop(self, *, graceful: bool = True) -> None:
+        """Stop listening, end all sessions, and leave no task behind. May be called again.
+
+        Args:
+            graceful: Tell the clients ``disconnect server_restart`` and let the channels finish, at most
+                ``shutdown_timeout`` seconds. Otherwise lines are cut and channels stopped where they are.
+        """
+        self._close_server()
+        sessions = list(self._house.sessions)
+        for session in sessions:
+            if graceful:
+                session.expel(SERVER_RESTART)
+            else:
+                session.drop()
+        await self._house.wait_until_empty(self.options.shutdown_timeout)
+        for session in list(self._house.sessions):
+            session.drop()
+        await self._clear_away()
+
+    def kill(self) -> None:
+        """Drop all sockets at once, without a word, as if the process had been killed; channels run no further.
+
+        The port is free at once, for another gateway or for :meth:`start`. Await :meth:`stop` in the end, as ever.
+        """
+        self._close_server()
+        for session in list(self._house.sessions):
+            session.drop()
+        if self._runner is not None and self._runner.server is not None:
+            for connection in self._runner.server.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def _listen(self, runner: web.AppRunner, context: ssl.SSLContext | None) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        server = runner.server
+        assert server is not None  # noqa: S101 - setup() has made it
+        return await loop.create_server(
+            server, self.options.host or None, self._port or self.options.port, ssl=context, backlog=1024
+        )
+
+    def _close_server(self) -> None:
+        self._house.closed = True
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    async def _clear_away(self) -> None:
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await self._house.wait_until_empty(self.options.shutdown_timeout)
+            await runner.cleanup()
+
+    def _new_house(self) -> House:
+        return House(
+            self.options,
+            connection=self._connection,
+            channels=self._channels,
+            streams=Streams(),
+            counters=self._counters,
+        )
+
+
+def _by_name(channels: Iterable[Any], options: GatewayOptions) -> dict[str, type[Channel]]:
+    pubsub = pubsub_channel(public=options.public or options.public_streams, secret=options.pubsub_secret)
+    named: dict[str, type[Channel]] = {pubsub.name: pubsub}
+    for channel in channels:
+        if not (isinstance(channel, type) and issubclass(channel, Channel)):
+            msg = f"{channel!r} is no channel: give subclasses of cableway.gateway.Channel"
+            raise UsageError(msg)
+        if channel.name in named:
+            msg = f"two channels are called {channel.name!r}: set name= on one of the classes"
+            raise UsageError(msg)
+        named[channel.name] = channel
+    return named
+
+
+def _tls(options: GatewayOptions) -> ssl.SSLContext | None:
+    if options.ssl_cert is None or options.ssl_key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(options.ssl_cert, options.ssl_key)
+    except (OSError, ssl.SSLError) as error:
+        msg = f"cannot read the certificate {options.ssl_cert!r} with the key {options.ssl_key!r}: {error}"
+        raise UsageError(msg) from error
+    return context

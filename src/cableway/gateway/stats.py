@@ -1,0 +1,60 @@
+"""What a gateway counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from attrs import frozen
+
+from cableway.wire.server_session import Oddity
+
+
+@frozen
+class GatewayStats:
+    """One look at a gateway's counters. All but the first three only grow."""
+
+    connections: int = 0
+    """Clients at this moment, those not yet let in included."""
+    subscriptions: int = 0
+    """Confirmed subscriptions at this moment."""
+    streams: int = 0
+    """Streams with at least one listener at this moment."""
+    sessions: int = 0
+    frames_received: int = 0
+    frames_sent: int = 0
+    """Frames queued for clients."""
+    broadcasts: int = 0
+    failed_broadcasts: int = 0
+    """Publications that could not be read; they were answered with 201 all the same."""
+    unauthorized: int = 0
+    refused_upgrades: int = 0
+    """By origin, by number of connections, or because they were no upgrades."""
+    malformed_frames: int = 0
+    unknown_commands: int = 0
+    unreadable_commands: int = 0
+    duplicate_subscribes: int = 0
+    unknown_subscriptions: int = 0
+    """Commands for an identifier that is not subscribed."""
+    failed_commands: int = 0
+    """Commands whose channel raised, or knew no such action."""
+    too_slow: int = 0
+    stalled: int = 0
+    """Lines cut because one write took too long."""
+
+
+ODDITIES: dict[Oddity, str] = {
+    Oddity.MALFORMED_FRAME: "malformed_frames",
+    Oddity.UNKNOWN_COMMAND: "unknown_commands",
+    Oddity.UNREADABLE_COMMAND: "unreadable_commands",
+    Oddity.DUPLICATE_SUBSCRIBE: "duplicate_subscribes",
+    Oddity.UNKNOWN_SUBSCRIPTION: "unknown_subscriptions",
+}
+"""The counter of each thing a client may do wrong."""
+
+
+class Counters(Counter[str]):
+    """Counters by the names of :class:`GatewayStats`."""
+
+    def snapshot(self, *, connections: int, subscriptions: int, streams: int) -> GatewayStats:
+        """Take one look."""
+        return GatewayStats(connections=connections, subscriptions=subscriptions, streams=streams, **self)
