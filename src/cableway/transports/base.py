@@ -52,14 +52,17 @@ class Connection(Protocol):
     @property
     def subprotocol(self) -> str | None:
         """The name the server selected, ``None`` if it selected none."""
+        ...
 
     @property
     def response_headers(self) -> Mapping[str, str]:
         """Headers of the response that opened the line; names in lower case."""
+        ...
 
     @property
     def last_received(self) -> float:
         """The loop's time when a byte last came: part of a big frame is a sign of life, too."""
+        ...
 
     def send(self, frame: bytes) -> None:
         """Write one text message. Buffers; never blocks. Does nothing once the line is gone."""
@@ -89,6 +92,7 @@ class Transport(Protocol):
     @property
     def name(self) -> str:
         """A short word for people: ``websocket``, ``memory``."""
+        ...
 
     async def open(self, request: DialRequest, sink: Sink) -> Connection:
         """Open one line, paused. Cancelled, it leaves nothing open.

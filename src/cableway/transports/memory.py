@@ -49,7 +49,11 @@ class MemoryTransport:
             async with asyncio.timeout(request.timeout):
                 return await taken
         except TimeoutError:
+            _abandon(taken)
             raise ConnectTimeout(request.url, request.timeout, "nobody accepted") from None
+        except asyncio.CancelledError:
+            _abandon(taken)
+            raise
         finally:
             if entry in self._dialling:
                 self._dialling.remove(entry)
@@ -110,8 +114,7 @@ class MemoryConnection:
 
     async def drain(self) -> None:
         """Wait until :attr:`writable`, or the end."""
-        while self._end is None and not self.writable.is_set():
-            await self.writable.wait()
+        await self.writable.wait()
 
     def pause(self) -> None:
         """Stop reading."""
@@ -141,9 +144,11 @@ class MemoryConnection:
         """End the line."""
         if self._end is None:
             self._end = (code, reason, error)
-            self.writable.set()
             self.server.ended()
             self._schedule()
+            if not self._reading:
+                # Who does not read cannot be told.
+                self.writable.set()
 
     def _schedule(self) -> None:
         asyncio.get_running_loop().call_soon(self._deliver)
@@ -158,6 +163,8 @@ class MemoryConnection:
         if self._end is not None and not self._lost:
             self._lost = True
             self._sink.lost(*self._end)
+            # Only now: who waits for the network must find the line ended.
+            self.writable.set()
 
 
 class MemoryServer:
@@ -221,6 +228,12 @@ class MemoryServer:
     def ended(self) -> None:
         """Take note of the end."""
         self.over.set()
+
+
+def _abandon(taken: asyncio.Future[MemoryConnection]) -> None:
+    """See to it that a line accepted in the very turn in which the client gave up does not stay behind."""
+    if taken.done() and not taken.cancelled() and taken.exception() is None:
+        taken.result().abort()
 
 
 def _raw(frame: Mapping[str, Any] | str | bytes) -> bytes:

@@ -5,7 +5,8 @@
     transport.py   the recipe: options, and the order of the steps of a dial
     address.py     checks an address
     headers.py     builds and checks the upgrade request
-    reach.py       name, address, proxy, TLS: the way to the host
+    reach.py       the way to the host: address, proxy, TLS
+    race.py        the first address of a host that answers
     proxy.py       which proxy, and how to get through it
     tls.py         contexts, and what goes wrong with certificates
     exchange.py    one HTTP request and its response on a line

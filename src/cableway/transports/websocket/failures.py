@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import errno
-import re
 import socket
 import ssl
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from cableway.errors import HandshakeRefused, HostUnreachable, NotAWebSocket
+from cableway.errors import HandshakeRefused, HostUnreachable, NotAWebSocket, ProxyFailure, TLSFailure
 from cableway.redact import printable
 from cableway.transports.websocket.tls import explain_tls
 
 if TYPE_CHECKING:
     from cableway.errors import ConnectError
     from cableway.transports.websocket.response import ResponseHead
-
-_ERRNO: Final = re.compile(r"\[Errno (\d+)\]")
 
 _UNREACHABLE: Final = {
     errno.ECONNREFUSED: ("refused the connection", "Is the server running, and is this its port?"),
@@ -58,19 +55,23 @@ def explain_network(url: str, error: Exception, *, at: str, secure: bool) -> Con
         again = error.errno == socket.EAI_AGAIN
         hint = "Is this machine online?" if again else "Is it spelt right, and is this machine online?"
         return HostUnreachable(url, f"the host name of {at} was not found", hint)
-    what, hint = _UNREACHABLE.get(_number(error), (f"cannot be reached: {printable(str(error))}", ""))
+    number = error.errno if isinstance(error, OSError) and error.errno else 0
+    what, hint = _UNREACHABLE.get(number, (f"cannot be reached: {printable(str(error))}", ""))
     return HostUnreachable(url, f"{at} {what}", hint)
 
 
-def _number(error: Exception) -> int:
-    if isinstance(error, OSError) and error.errno is not None:
-        return error.errno
-    # When several addresses were tried in vain, asyncio gives one error whose text holds theirs.
-    matched = _ERRNO.search(str(error))
-    return int(matched[1]) if matched else 0
+def explain_proxy(url: str, error: Exception, *, at: str, secure: bool) -> ProxyFailure:
+    """Return why the proxy *at* (name and port) was not reached."""
+    cause = explain_network(url, error, at=at, secure=secure)
+    if isinstance(cause, TLSFailure):
+        hint = (
+            "Its address starts with https:// only if the way to the proxy itself is by TLS; proxy_ssl= is its context"
+        )
+        return ProxyFailure(url, f"no secure line to the proxy {at}: {cause.what}", hint)
+    return ProxyFailure(url, f"the proxy was not reached: {cause.what}", cause.hint)
 
 
-def explain_silence(url: str, received: bytes, error: Exception | None) -> ConnectError:
+def explain_silence(url: str, received: bytes, error: Exception | None, *, secure: bool) -> ConnectError:
     """Return why no response came: the line broke, or what came is not HTTP."""
     if isinstance(error, ssl.SSLError):
         return explain_tls(url, error)
@@ -79,7 +80,8 @@ def explain_silence(url: str, received: bytes, error: Exception | None) -> Conne
     if received:
         start = printable(received[:40].decode("latin-1"))
         return NotAWebSocket(url, f"what answers is not HTTP (it starts with {start!r})", "Is the port right?")
-    hint = "A load balancer or firewall may refuse it, or the port speaks TLS: then the address starts with wss://"
+    other = "the server asks for a client certificate" if secure else "the port speaks TLS: then dial wss://"
+    hint = f"A load balancer or firewall may refuse it, or {other}"
     return HostUnreachable(url, "the connection was cut before the upgrade was answered", hint)
 
 
@@ -94,7 +96,7 @@ def explain_refusal(url: str, head: ResponseHead, body: bytes, *, origin: str | 
     hint = _STATUS_HINTS.get(status, "")
     if status == 404:
         hint = _not_found_hint(body, origin)
-    elif status == 400 and b"HTTPS port" in body:
+    elif status == 400 and b"HTTPS" in body:  # nginx: "... sent to HTTPS port"; Go: "... to an HTTPS server"
         hint = "The port speaks TLS: start the address with wss://"
     return HandshakeRefused(url, status, head.headers, body, hint)
 

@@ -7,22 +7,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
 
-from cableway.errors import ConnectError, ProxyFailure
 from cableway.transports.websocket.address import host_and_port
 from cableway.transports.websocket.exchange import HttpExchange
-from cableway.transports.websocket.failures import explain_network
+from cableway.transports.websocket.failures import explain_network, explain_proxy
 from cableway.transports.websocket.proxy import connect_request, connect_through_socks, explain_connect
+from cableway.transports.websocket.race import connect_socket
 from cableway.transports.websocket.tls import default_context
 
 if TYPE_CHECKING:
+    import socket
     import ssl
 
     from websockets.uri import WebSocketURI
 
+    from cableway.errors import ConnectError
     from cableway.transports.websocket.proxy import ProxyAddress
-
-_NEXT_ADDRESS: Final = 0.25
-"""Seconds after which the next address of a host is tried beside the first (RFC 8305 section 5)."""
 
 _GOODBYE: Final = 1.0
 """Seconds that TLS may take for its own goodbye."""
@@ -63,25 +62,25 @@ async def reach(route: Route) -> HttpExchange:
 
 
 async def _connect(route: Route) -> HttpExchange:
-    loop = asyncio.get_running_loop()
-    tls = _tls(route.tls, route.uri.host)
     try:
-        _, exchange = await loop.create_connection(
-            HttpExchange, route.uri.host, route.uri.port, happy_eyeballs_delay=_NEXT_ADDRESS, **tls
-        )
+        sock = await connect_socket(route.uri.host, route.uri.port)
+        return await _take_over(sock, route.tls, route.uri.host)
     except OSError as error:
         raise _explain(route, error) from error
-    return exchange
 
 
 async def _connect_through_socks(route: Route, proxy: ProxyAddress) -> HttpExchange:
     sock = await connect_through_socks(route.url, proxy, route.uri, timeout=route.timeout)
     try:
-        _, exchange = await asyncio.get_running_loop().create_connection(
-            HttpExchange, sock=sock, **_tls(route.tls, route.uri.host)
-        )
+        return await _take_over(sock, route.tls, route.uri.host)
     except OSError as error:
         raise _explain(route, error) from error
+
+
+async def _take_over(sock: socket.socket, context: ssl.SSLContext | None, host: str) -> HttpExchange:
+    """Return an exchange over *sock*, which is connected; by TLS with *host* where there is a *context*."""
+    loop = asyncio.get_running_loop()
+    _, exchange = await loop.create_connection(HttpExchange, sock=sock, **_tls(context, host))
     return exchange
 
 
@@ -99,15 +98,11 @@ async def _connect_to_proxy(route: Route, proxy: ProxyAddress) -> HttpExchange:
     context = None
     if proxy.scheme == "https":
         context = route.proxy_ssl or await default_context()
-    loop = asyncio.get_running_loop()
     try:
-        _, exchange = await loop.create_connection(
-            HttpExchange, proxy.host, proxy.port, happy_eyeballs_delay=_NEXT_ADDRESS, **_tls(context, proxy.host)
-        )
+        sock = await connect_socket(proxy.host, proxy.port)
+        return await _take_over(sock, context, proxy.host)
     except OSError as error:
-        cause = explain_network(route.url, error, at=proxy.at, secure=context is not None)
-        raise ProxyFailure(route.url, f"no way through the proxy: {cause.what}", cause.hint) from error
-    return exchange
+        raise explain_proxy(route.url, error, at=proxy.at, secure=context is not None) from error
 
 
 async def _ask_for_tunnel(route: Route, proxy: ProxyAddress, exchange: HttpExchange) -> None:

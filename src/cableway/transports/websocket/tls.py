@@ -66,7 +66,7 @@ def explain_tls(url: str, error: Exception) -> TLSFailure:
         unknown = (f"the server's certificate is not valid: {printable(error.verify_message)}", _CONTEXT_HINT)
         what, hint = _CERTIFICATES.get(error.verify_code, unknown)
     elif isinstance(error, ssl.SSLError):
-        reason = error.reason or ""
+        reason = getattr(error, "reason", None) or ""
         what, hint = _REASONS.get(reason, (f"the TLS handshake failed: {reason or type(error).__name__}", ""))
     else:
         what, hint = _REASONS["UNEXPECTED_EOF_WHILE_READING"]

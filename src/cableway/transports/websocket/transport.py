@@ -138,7 +138,7 @@ class WebSocketTransport:
         protocol = self._protocol(request, uri)
         head = await exchange.head(build_upgrade(protocol, request).serialize())
         if head is None:
-            raise explain_silence(request.url, bytes(exchange.received), exchange.error)
+            raise explain_silence(request.url, bytes(exchange.received), exchange.error, secure=uri.secure)
         if head.status != _SWITCHING:
             body = await exchange.body(head)
             raise explain_refusal(request.url, head, body, origin=request.origin)
