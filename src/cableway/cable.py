@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 from attrs import frozen
 
 from cableway.channel import Channel
-from cableway.engine.core import OFFERED, Engine, Settings
-from cableway.engine.dialing import Dialing
+from cableway.engine.core import Engine, Settings
+from cableway.engine.dialing import OFFERED, Dialing
 from cableway.errors import InvalidIdentifier, UsageError
 from cableway.events import Event
 from cableway.hub.options import SubscriptionOptions
 from cableway.policies.backoff import ExponentialBackoff
 from cableway.runtime import resolve
+from cableway.states import State
 from cableway.subscription import Subscription
 from cableway.types import to_limit, to_seconds
 from cableway.wire.identifiers import canonical_identifier, raw_identifier, signed_stream_identifier, stream_identifier
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from cableway.errors import CableError
     from cableway.policies.backoff import Backoff
-    from cableway.states import State
     from cableway.telemetry.feed import EventStream
     from cableway.transports.base import Transport
     from cableway.types import HeaderSource, Identifier, JSONValue, MaybeAwaitable, ParamSource, Seconds
@@ -67,14 +67,16 @@ class Cable:
                     print(message.data)
 
     Args:
-        url: Where to: ``ws``, ``wss``, ``http`` or ``https``; a list to take in turn, from a random start; or a plain or
-            async function that gives one, asked before each dial.
+        url: Where to: ``ws``, ``wss``, ``http`` or ``https``; a list to take in turn; or a plain or async function that
+            gives one, asked before each dial.
+        shuffle: Whether to shuffle a list of addresses first, so that many clients do not all begin with the same one.
         backoff: How long to wait between dials.
         transports: ``"auto"``, or a list with one transport.
         protocol: ``"auto"`` or ``"actioncable-v1-json"``.
         headers: Request headers, such as cookies; or a plain or async function that gives them, asked before each
-            dial. If it fails, that dial has failed and the next one asks again.
-        params: Query parameters that are added to the address, in the same two ways.
+            dial. If it fails, or takes longer than ``dial_timeout``, that dial has failed and the next one asks again;
+            only if it raises :class:`~cableway.Unauthorized` the cable is given up.
+        params: Query parameters that are added to the address, in the same ways.
         origin: The ``Origin`` header. By default that of the address, because Rails refuses a line without one.
         ssl: An own context, for a private CA or a client certificate. By default the system's certificates count.
         proxy: ``True`` takes the proxy from the environment, ``None`` none, a str this one.
@@ -94,6 +96,7 @@ class Cable:
         self,
         url: str | Sequence[str] | Callable[[], MaybeAwaitable[str]],
         *,
+        shuffle: bool = True,
         backoff: Backoff | None = None,
         transports: Literal["auto"] | Sequence[Transport] = "auto",
         protocol: Literal["auto", "actioncable-v1-json"] = "auto",
@@ -111,7 +114,7 @@ class Cable:
             msg = f"protocol={protocol!r} is not spoken here: give 'auto' or {OFFERED[0]!r}"
             raise UsageError(msg)
         timeout = to_seconds(dial_timeout, "dial_timeout")
-        dialing = Dialing(url, headers, params, origin, ssl, proxy, OFFERED, timeout)
+        dialing = Dialing(url, shuffle, headers, params, origin, ssl, proxy, OFFERED, timeout)
         self._open_timeout = to_limit(open_timeout, "open_timeout")
         self._engine = Engine(
             Settings(
@@ -134,7 +137,7 @@ class Cable:
     @property
     def error(self) -> CableError | None:
         """What ended the cable for good, or what last broke the line; ``None`` while all is well."""
-        return self._engine.line.error
+        return None if self.state is State.CONNECTED else self._engine.line.error
 
     async def open(self) -> Self:
         """Bring the line up, through as many dials as it takes, and return the cable.
@@ -257,10 +260,13 @@ class Cable:
         if isinstance(channel, str):
             return Subscription(self._engine, canonical_identifier(channel, given), options)
         instance = _instance(channel, given)
-        identifier = canonical_identifier(instance.name, instance.params)
-        decode = type(instance).__dict__.get("decode") or type(instance).decode
-        decode = decode.__func__ if isinstance(decode, staticmethod) else decode
-        subscription: Subscription[Any] = Subscription(self._engine, identifier, options, instance, decode)
+        # In this order: without a name there are no parameters either, and that error says so.
+        params = instance.params
+        identifier = canonical_identifier(instance.name, params)
+        # From the class: a plain function that is set there is no method.
+        subscription: Subscription[Any] = Subscription(
+            self._engine, identifier, options, instance, type(instance).decode
+        )
         instance.bind(subscription)
         return subscription
 

@@ -42,7 +42,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from cableway.redact import printable, redact_url
+from cableway.redact import printable, redact_identifier, redact_text, redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -203,7 +203,7 @@ class ConnectTimeout(ConnectError, TimeoutError):
         self.seconds = seconds
         self.phase = phase
         self.last = last
-        after = f"; the last try ended with: {last}" if last is not None else ""
+        after = f"; the last try ended with: {redact_text(str(last))}" if last is not None else ""
         super().__init__(url, f"{phase} within {seconds:g} s{after}")
         self.__cause__ = last
 
@@ -218,7 +218,7 @@ class UnsupportedProtocol(ConnectError):
         self.offered = tuple(offered)
         super().__init__(
             url,
-            f"the server chose the subprotocol {selected!r}; offered were {', '.join(self.offered)}",
+            f"the server chose the subprotocol {printable(repr(selected))}; offered were {', '.join(self.offered)}",
             "Is this an Action Cable or AnyCable server, and the right path?",
         )
 
@@ -268,7 +268,7 @@ class MalformedFrame(LineLost):
     def __init__(self, rule: str, size: int = 0) -> None:
         self.rule = rule
         self.size = size
-        super().__init__(f"malformed frame of {size} bytes: {rule}")
+        super().__init__(f"malformed frame of {size} bytes: {rule}" if size else f"malformed frame: {rule}")
 
 
 # The server said so --------------------------------------------------------------------------------------------------
@@ -314,7 +314,7 @@ class SubscriptionError(CableError):
 
     def __init__(self, identifier: str, text: str) -> None:
         self.identifier = identifier
-        super().__init__(f"{printable(identifier)}: {text}")
+        super().__init__(f"{redact_identifier(identifier)}: {text}")
 
 
 class SubscriptionRejected(SubscriptionError):
@@ -335,8 +335,8 @@ class SubscriptionTimeout(SubscriptionError, TimeoutError):
         self.seconds = seconds
         super().__init__(
             identifier,
-            f"no answer within {seconds:g} s, a second line included. Rails gives no answer to an unknown channel "
-            f"class: is the name spelt as in the server's code? Trying again in the background",
+            f"no answer within {seconds:g} s, though asked twice. Rails gives no answer to an unknown channel class: "
+            f"is the name spelt as in the server's code? Trying again in the background",
         )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from cableway.errors import WrongLoop
 
@@ -16,10 +17,39 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Portal:
-    """Runs coroutines on a thread of its own, which is there from the first call to :meth:`stop`.
+class _Job(Generic[T]):
+    """One call. Its coroutine is made on the private thread: an interrupt on the way there leaves none unawaited."""
 
-    Any thread may call it. The thread is a daemon: a script that ends without closing anything is not held up.
+    def __init__(self, function: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        self.result: Future[T] = Future()
+        self._function = function
+        self._task: asyncio.Task[T] | None = None
+        self._cancelled = False
+
+    def start(self) -> None:
+        if not self._cancelled:
+            self._task = asyncio.get_running_loop().create_task(self._function())
+            self._task.add_done_callback(self._finish)
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def _finish(self, task: asyncio.Task[T]) -> None:
+        if task.cancelled():
+            self.result.set_exception(asyncio.CancelledError())
+        elif (error := task.exception()) is not None:
+            self.result.set_exception(error)
+        else:
+            self.result.set_result(task.result())
+
+
+class Portal:
+    """Runs coroutines on a thread of its own.
+
+    The thread is there while a call is under way, and from :meth:`hold` to :meth:`release`. Any thread may call it. It
+    is a daemon: a script that ends without closing anything is not held up.
     """
 
     def __init__(self, name: str) -> None:
@@ -28,7 +58,23 @@ class Portal:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._worker: ThreadPoolExecutor | None = None
+        self._users = 0
+        self._held = False
         self._pid = 0
+
+    @property
+    def started(self) -> bool:
+        """Whether there is a thread."""
+        return self._thread is not None
+
+    def hold(self) -> None:
+        """Keep the thread between calls, from the next one on."""
+        self._held = True
+
+    def release(self) -> None:
+        """End the thread once no call is under way: now, if none is. May be called again."""
+        self._held = False
+        self._users_change(0)
 
     def call(self, function: Callable[..., Coroutine[Any, Any, T]], *args: Any, **kwargs: Any) -> T:
         """Run ``function(*args, **kwargs)`` on the private loop and return its result.
@@ -38,16 +84,20 @@ class Portal:
         Raises:
             WrongLoop: Called from the private thread itself, or after a fork.
         """
-        loop = self._running_loop()
         if threading.current_thread() is self._thread:
             msg = f"the {self._name} was called from its own thread, where waiting for it would never end"
             raise WrongLoop(msg)
-        future = asyncio.run_coroutine_threadsafe(function(*args, **kwargs), loop)
+        loop = self._enter()
         try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
+            job: _Job[T] = _Job(partial(function, *args, **kwargs))
+            try:
+                loop.call_soon_threadsafe(job.start)
+                return job.result.result()
+            except BaseException:
+                loop.call_soon_threadsafe(job.cancel)
+                raise
+        finally:
+            self._users_change(-1)
 
     def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Call a plain function on the private loop and return its result; see :meth:`call`."""
@@ -59,43 +109,43 @@ class Portal:
 
     def later(self, function: Callable[..., object], *args: Any, failed: Callable[[BaseException], None]) -> None:
         """Have a worker thread call *function*, one call after another; *failed* hears, on the loop, what it raised."""
-        if self._worker is None:
-            self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"{self._name} callbacks")
-        loop = self._running_loop()
-        future = self._worker.submit(function, *args)
+        loop = self._enter()
+        with self._lock:
+            if self._worker is None:
+                self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"{self._name} callbacks")
+            future = self._worker.submit(function, *args)
 
         def done(_: object) -> None:
             error = future.exception()
-            if error is not None and not loop.is_closed():
+            if error is not None:
                 loop.call_soon_threadsafe(failed, error)
+            self._users_change(-1)
 
         future.add_done_callback(done)
 
-    def stop(self) -> None:
-        """End the thread, if there is one; the next call starts another. May be called again."""
-        with self._lock:
-            loop, thread, worker = self._loop, self._thread, self._worker
-            self._loop = self._thread = self._worker = None
-        if worker is not None:
-            inside = threading.current_thread().name.startswith(f"{self._name} callbacks")
-            worker.shutdown(wait=not inside)
-        if loop is not None and thread is not None and self._pid == os.getpid():
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-
-    @property
-    def started(self) -> bool:
-        """Whether there is a thread."""
-        return self._thread is not None
-
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
+    def _enter(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
                 self._loop = self._start()
             elif self._pid != os.getpid():
                 msg = f"the {self._name} was opened before this process was forked: make a new one in each process"
                 raise WrongLoop(msg)
+            self._users += 1
             return self._loop
+
+    def _users_change(self, by: int) -> None:
+        with self._lock:
+            self._users += by
+            if self._users or self._held or self._loop is None or self._pid != os.getpid():
+                return
+            loop, thread, worker = self._loop, self._thread, self._worker
+            self._loop = self._thread = self._worker = None
+        loop.call_soon_threadsafe(loop.stop)
+        current = threading.current_thread()
+        if worker is not None:
+            worker.shutdown(wait=not current.name.startswith(f"{self._name} callbacks"))
+        if thread is not None and thread is not current:
+            thread.join()
 
     def _start(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.new_event_loop()

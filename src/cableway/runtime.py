@@ -7,11 +7,13 @@ import inspect
 import os
 import random
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cableway.errors import WrongLoop
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cableway.types import MaybeAwaitable
 
 T = TypeVar("T")
@@ -28,6 +30,12 @@ def new_random() -> random.Random:
 async def resolve(value: MaybeAwaitable[T]) -> T:
     """Return *value*, awaited if need be."""
     return await value if inspect.isawaitable(value) else value
+
+
+async def until_done(futures: Sequence[asyncio.Future[Any]], limit: float = 1.0) -> None:
+    """Wait for the end of *futures*, whatever it is, for at most *limit* seconds: the user's code may take its time."""
+    if futures:
+        await asyncio.wait(futures, timeout=limit)
 
 
 class Home:
@@ -59,16 +67,28 @@ class Home:
         """Return the running loop, after a check that it is the right one.
 
         Raises:
-            WrongLoop: The object is in use in another loop or process.
+            WrongLoop: The object is in use in another loop, thread or process.
             RuntimeError: No loop is running.
         """
-        loop = asyncio.get_running_loop()
         if at_rest or self._loop is None:
-            self._loop, self._pid = loop, os.getpid()
-        elif self._pid != os.getpid():
+            self._loop, self._pid = asyncio.get_running_loop(), os.getpid()
+        else:
+            self.check()
+        return self._loop
+
+    def check(self) -> None:
+        """Make sure that the loop it lives in is the one that runs here.
+
+        Raises:
+            WrongLoop: The object is in use in another loop, thread or process.
+        """
+        if self._pid != os.getpid():
             msg = f"{self._what} was opened before this process was forked: make a new one in each process"
             raise WrongLoop(msg)
-        elif self._loop is not loop:
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if self._loop is not running:
             msg = f"{self._what} is in use in another event loop: make one for each loop, or use cableway.sync.Cable"
             raise WrongLoop(msg)
-        return loop

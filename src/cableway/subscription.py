@@ -10,7 +10,7 @@ from attrs import frozen
 
 from cableway.engine.sending import Outgoing, encode_command
 from cableway.errors import MailboxOverflow, NotConnected, SubscriptionClosed
-from cableway.events import ConfirmationTimedOut, Event
+from cableway.events import ConfirmationTimedOut, Event, Rejected
 from cableway.states import State, SubscriptionState
 from cableway.telemetry.feed import EventFeed, EventStream
 from cableway.types import to_limit
@@ -66,9 +66,11 @@ class Subscription(Generic[T]):
         decode: Callable[[JSONValue], T] | None = None,
     ) -> None:
         self._engine = engine
-        self._feed = EventFeed("subscription")
+        if not engine.at_rest:
+            engine.home.check()
+        self._feed = EventFeed("subscription", engine.feed)
         self._waiters: set[asyncio.Future[None]] = set()
-        self._reader_waits = False
+        self._readers: set[asyncio.Future[None]] = set()
         self._decode = decode
         self._turn_began = 0.0
         self._channel = channel
@@ -109,7 +111,10 @@ class Subscription(Generic[T]):
 
     def events(self) -> EventStream[Event]:
         """Return an iterator over what happens to it from now on; it ends with the subscription."""
-        return self._feed.stream()
+        stream = self._feed.stream()
+        if self._over() is not None and self._engine.home.settled:
+            self._feed.end_soon()
+        return stream
 
     def on(self, event_type: type[E], callback: Callable[[E], object]) -> Callable[[], None]:
         """Call *callback* with each event of *event_type*; return a function that ends it.
@@ -139,8 +144,6 @@ class Subscription(Generic[T]):
         return self._confirmed().__await__()
 
     async def _confirmed(self) -> Self:
-        if self.state is SubscriptionState.PENDING:
-            self._engine.home.enter(at_rest=self._engine.line.state is State.IDLE)
         while self.state is not SubscriptionState.SUBSCRIBED:
             over = self._over()
             if over is not None:
@@ -148,7 +151,7 @@ class Subscription(Generic[T]):
             if self._engine.line.state is State.IDLE:
                 hint = "open it first: async with cable, or await cable.open()"
                 raise NotConnected("idle", hint)
-            await self._change()
+            await self._change(self._waiters)
         return self
 
     async def __aenter__(self) -> Self:
@@ -180,6 +183,8 @@ class Subscription(Generic[T]):
     def _leave(self, *, flush: bool) -> asyncio.Future[None] | None:
         engine, wish = self._engine, self._handle.wish
         told: asyncio.Future[None] | None = None
+        if not engine.at_rest:
+            engine.home.check()
         if engine.home.settled and self._handle in wish.handles and len(wish.handles) == 1:
             told = engine.home.loop.create_future()
             wish.partings.append(partial(_settle, told))
@@ -228,24 +233,30 @@ class Subscription(Generic[T]):
             CableError: As for iteration.
         """
         limit = to_limit(timeout, "timeout")
+        # Outside of the limit, so that a limit of 0 means "if there is one".
+        await self._breathe()
+        clock = asyncio.timeout(limit)
         try:
-            async with asyncio.timeout(limit):
+            async with clock:
                 while True:
                     message = await anext(self)
                     if match is None or match(message):
                         return message
         except StopAsyncIteration:
             raise SubscriptionClosed(self._handle.wish.label) from None
-        except TimeoutError as error:
-            if type(error) is not TimeoutError:
+        except TimeoutError:
+            if not clock.expired():
                 raise
             msg = f"no matching message of {self._handle.wish.label} within {limit:g} s"
             raise TimeoutError(msg) from None
 
     def take(self, limit: int = 64) -> list[Message[T]]:
-        """Return at most *limit* messages that are there already, oldest first, without waiting for any."""
+        """Return at most *limit* messages that are there already, oldest first, without waiting for any.
+
+        With a ``decode`` of the channel's that is one, so that a failure of it loses no other.
+        """
         out: list[Message[T]] = []
-        while len(out) < limit:
+        while len(out) < (limit if self._decode is None else min(limit, 1)):
             try:
                 message = self._mailbox.pop()
             except IndexError:
@@ -271,8 +282,7 @@ class Subscription(Generic[T]):
             raise StopAsyncIteration
         if over is not None:
             raise over
-        self._reader_waits = True
-        await self._change()
+        await self._change(self._readers)
         self._turn_began = self._engine.home.now()
 
     # Commands
@@ -289,8 +299,9 @@ class Subscription(Generic[T]):
         Raises:
             InvalidPayload: *action* is no name, or the data is no JSON object, or holds the key ``action``.
             MessageTooLarge: The command is over ``max_command_size``.
-            NotConnected: The line is down.
+            NotConnected: The line is down. Nothing was sent.
             LineStale: The network took no data for ``write_timeout``; the line is being replaced.
+            LineLost: The line broke while the command was handed over: whether it arrives is not known.
             SubscriptionRejected: The server refused the subscription.
             SubscriptionClosed: It was unsubscribed.
         """
@@ -301,7 +312,7 @@ class Subscription(Generic[T]):
         await self._send(encode_command(None, data, {}))
 
     async def _send(self, data: str) -> None:
-        self._engine.home.enter(at_rest=self._engine.line.state is State.IDLE)
+        self._engine.enter()
         over = self._over()
         if over is not None:
             raise over
@@ -320,38 +331,41 @@ class Subscription(Generic[T]):
             return self._engine.closed_error()
         return SubscriptionClosed(handle.wish.label)
 
-    async def _change(self) -> None:
-        waiter = self._engine.home.loop.create_future()
-        self._waiters.add(waiter)
+    async def _change(self, waiters: set[asyncio.Future[None]]) -> None:
+        waiter = self._engine.enter().create_future()
+        waiters.add(waiter)
         try:
             await waiter
         finally:
-            self._waiters.discard(waiter)
+            waiters.discard(waiter)
 
     def _ready(self) -> None:
-        if self._reader_waits:
-            self._reader_waits = False
-            self._wake()
-
-    def _wake(self, error: Exception | None = None) -> None:
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None) if error is None else waiter.set_exception(error)
+        # Each message may wake a reader; those that find nothing wait again.
+        for reader in self._readers:
+            _settle(reader)
 
     def _tell(self, event: Event | None) -> None:
-        over = self._handle.state in (SubscriptionState.CLOSED, SubscriptionState.REJECTED)
         if event is not None:
             self._feed.emit(event)
+        over = self._over()
+        error: CableError | None = None
         if isinstance(event, ConfirmationTimedOut):
-            self._outgoing.fail(event.error)
-            self._wake(event.error)
-            return
-        self._outgoing.advance()
-        self._wake()
-        if over and self._engine.home.settled:
+            error = event.error
+        elif isinstance(event, Rejected):
+            error = self._handle.error
+        # Where it is asked for again, those who iterate wait on; for those who asked for the answer, this is it.
+        if error is not None:
+            self._outgoing.fail(error)
+        else:
+            self._outgoing.advance(over)
+        for waiter in self._waiters:
+            _settle(waiter, error)
+        for reader in self._readers:
+            _settle(reader)
+        if over is not None and self._engine.home.settled:
             self._feed.end_soon()
 
 
-def _settle(told: asyncio.Future[None]) -> None:
-    if not told.done():
-        told.set_result(None)
+def _settle(waiter: asyncio.Future[None], error: Exception | None = None) -> None:
+    if not waiter.done():
+        waiter.set_result(None) if error is None else waiter.set_exception(error)

@@ -72,20 +72,21 @@ class Cable:
 
     def open(self) -> Self:
         """Bring the line up; see :meth:`cableway.Cable.open`. Interrupted, it dials no more."""
+        self._portal.hold()
         try:
             self._portal.call(self._cable.open)
-        except BaseException:
-            # A thread is kept only for a line that is up, coming up by itself, or to be resumed by another thread.
-            if self.state is State.CLOSED:
-                self._portal.stop()
-            raise
+        finally:
+            # A line that others have opened, or that comes back by itself, still needs the thread.
+            if self.state in (State.IDLE, State.CLOSED):
+                self._portal.release()
         return self
 
     def close(self, flush: bool = True, timeout: Seconds = 5.0) -> None:  # noqa: FBT001, FBT002 - a fixed name
         """Finish well, and end the private thread; see :meth:`cableway.Cable.close`."""
-        if self._portal.started:
+        try:
             self._portal.call(self._cable.close, flush, timeout)
-            self._portal.stop()
+        finally:
+            self._portal.release()
 
     def __enter__(self) -> Self:
         return self.open()
@@ -205,8 +206,7 @@ class Subscription(Generic[T]):
 
     def unsubscribe(self, *, flush: bool = True) -> None:
         """End it; see :meth:`cableway.Subscription.unsubscribe`."""
-        if self._portal.started:
-            self._portal.call(self._subscription.unsubscribe, flush=flush)
+        self._portal.call(self._subscription.unsubscribe, flush=flush)
 
     def perform(self, action: str, data: Mapping[str, JSONValue] | None = None, /, **more: JSONValue) -> None:
         """Ask the channel on the server to run *action*; see :meth:`cableway.Subscription.perform`."""

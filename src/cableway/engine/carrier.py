@@ -50,6 +50,8 @@ class Carrier:
         self.session = ClientSession(codec, dialect)
         self.last_command = float("-inf")
         """When a command for a channel was last written."""
+        self.error: CableError | None = None
+        """What ended the line, if it ended by itself."""
         self._owner = owner
         self._hub = hub
         self._codec = codec
@@ -60,6 +62,7 @@ class Carrier:
         self._welcome_by = float("inf")
         self._welcome_timeout = 0.0
         self._address = ""
+        self._paused = False
         self._over = False
 
     def attach(self, connection: Connection, address: str, welcome_timeout: float) -> None:
@@ -80,7 +83,8 @@ class Carrier:
     @property
     def deadline(self) -> float | None:
         """When :meth:`tick` next has something to say."""
-        if self._over or self._connection is None:
+        # Who does not listen cannot tell silence from death.
+        if self._over or self._connection is None or self._paused:
             return None
         if self.session.phase is Phase.GREETING:
             return self._welcome_by
@@ -102,11 +106,26 @@ class Carrier:
         if not self._over:
             self.connection.send(self._codec.encode(self._dialect.compose(command)))
 
+    def pause(self) -> None:
+        """Stop reading, and judging the line by what is read."""
+        self._paused = True
+        self.connection.pause()
+
+    def resume(self) -> None:
+        """Read on. The silence so far was our own and does not count."""
+        if self._paused:
+            self._paused = False
+            beat = self._liveness.beat
+            self._liveness = Liveness(self._clock())
+            self._liveness.beat = beat
+            self.connection.resume()
+
     async def drain(self, timeout: float) -> None:
         """Wait until the connection takes more. After *timeout* seconds the line is reported as stale.
 
         Raises:
             LineStale: It took no more data for so long.
+            CableError: The line ended meanwhile: what became of the data is not known.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -115,6 +134,8 @@ class Carrier:
             stale = LineStale(timeout, "the network took no more data")
             self._break(stale)
             raise stale from None
+        if self._over:
+            raise self.error or LineClosed(None, "it was closed on this side before all was written")
 
     def drop(self) -> None:
         """Be done with the line, without a word to the server."""
@@ -194,6 +215,7 @@ class Carrier:
     def _break(self, error: CableError) -> None:
         if not self._over:
             self._over = True
+            self.error = error
             self._owner.broke(self, error)
 
 

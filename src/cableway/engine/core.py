@@ -6,20 +6,16 @@ Everything runs in callbacks and in one task a dial; there is no loop of its own
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
 from cableway.engine.carrier import Carrier
-from cableway.engine.dialing import Dialer, Dialing
-from cableway.errors import (
-    CableError,
-    ConnectError,
-    ConnectTimeout,
-    MalformedFrame,
-    NotConnected,
-    UnsupportedProtocol,
-)
+from cableway.engine.dialing import Dialer, Dialing, check_protocol, dial_failure
+from cableway.engine.sending import Outgoing, send_waiting
+from cableway.errors import CableError, ConnectTimeout, NotConnected
 from cableway.events import (
     Closed,
     Connected,
@@ -36,21 +32,21 @@ from cableway.hub.hub import Hub
 from cableway.policies.classify import as_refusal
 from cableway.policies.line import Dial, HangUp, Line, LineEffect, Stop, Wait
 from cableway.redact import redact_url
-from cableway.runtime import Home, new_random, resolve
+from cableway.runtime import Home, new_random, resolve, until_done
 from cableway.states import State
 from cableway.telemetry.feed import EventFeed
 from cableway.wire.codecs.json import JSONCodec
-from cableway.wire.commands import Perform
-from cableway.wire.dialects.base import SUBPROTOCOL, UNSUPPORTED, BaseDialect
+from cableway.wire.dialects.base import SUBPROTOCOL, BaseDialect
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
 
+    from cableway.errors import MalformedFrame
     from cableway.hub.wish import Wish
     from cableway.policies.backoff import Backoff
-    from cableway.transports.base import Connection, Transport
+    from cableway.transports.base import Transport
+    from cableway.types import Identifier
 
-OFFERED = (SUBPROTOCOL, UNSUPPORTED)
 NAMING_TIMEOUT = 10.0
 
 
@@ -80,6 +76,10 @@ class Engine:
         self.hub.on_stray = self._stray
         self.carrier: Carrier | None = None
         """The line that is up, or coming up."""
+        self.calls = count()
+        """Numbers the calls that have to wait."""
+        self.ready: list[Outgoing] = []
+        """Those whose waiting calls can go."""
         self._dialer = Dialer(settings.dialing, random)
         self._dialing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -87,31 +87,41 @@ class Engine:
         self._timer: asyncio.TimerHandle | None = None
         self._waiters: set[asyncio.Future[None]] = set()
         self._openers = 0
+        # Whether an open() has succeeded since the cable was last at rest.
+        self._claimed = False
+        self._goodbyes: set[asyncio.Future[None]] = set()
         self._connected_before = False
         self._settling = False
 
     # For the user's side
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing ties it to an event loop."""
+        return self.line.state in (State.IDLE, State.CLOSED) and not self._tasks
+
+    def enter(self) -> asyncio.AbstractEventLoop:
+        """Return the running loop, after a check that it is the one the cable lives in; at rest it moves in."""
+        return self.home.enter(at_rest=self.at_rest)
+
     async def open(self, timeout: float | None) -> None:
         """Bring the line up; see ``Cable.open``."""
-        at_rest = self.line.state in (State.IDLE, State.CLOSED) and not self._tasks
-        self.home.enter(at_rest=at_rest)
-        starts = self.line.state in (State.IDLE, State.CLOSED)
-        if self.line.state is State.CLOSED:
+        self.enter()
+        if self.line.state in (State.IDLE, State.CLOSED):
+            self._claimed = False
             self.hub.set_open(is_open=True)
         self._do(self.line.open(self.home.now()))
         self._openers += 1
         try:
             async with asyncio.timeout(timeout):
                 await self._until_open()
+            self._claimed = True
         except BaseException as error:
-            # A line that was up before this call, or that others wait for, is not this caller's to take down.
-            mine = starts and self._openers == 1
-            if isinstance(error, TimeoutError):
+            if type(error) is TimeoutError:
                 error = ConnectTimeout(self._dialer.address, timeout or 0, "no line came up", self.line.error)
-            if mine and self.line.state is not State.CLOSED:
-                self._do(self.line.close(self.home.now(), error if isinstance(error, CableError) else None))
-                await self._finish_tasks()
+            # A line that another call has opened, or still waits for, is not this caller's to take down.
+            if self._openers == 1 and not self._claimed:
+                await self._give_up(error if isinstance(error, CableError) else None)
             raise error
         finally:
             self._openers -= 1
@@ -120,34 +130,44 @@ class Engine:
         while self.line.state is not State.CONNECTED:
             if self.line.state is State.CLOSED:
                 raise self.closed_error()
-            await self.change()
+            await self._change()
+
+    async def _give_up(self, error: CableError | None) -> None:
+        if self.line.state is not State.CLOSED:
+            self._hang_up()
+            self._do(self.line.close(self.home.now(), error))
+            await until_done(self._cancel_tasks())
 
     async def close(self, *, flush: bool, timeout: float) -> None:
         """Take the line down; see ``Cable.close``."""
-        if self.line.state is State.IDLE and not self.home.settled:
-            self._do(self.line.close(0.0))
-            return
-        self.home.enter(at_rest=self.line.state in (State.IDLE, State.CLOSED) and not self._tasks)
+        self.enter()
+        carrier = self.carrier
         try:
-            async with asyncio.timeout(timeout):
-                if flush:
-                    await self._flush()
-        except TimeoutError:
-            pass
-        finally:
-            carrier, self.carrier = self.carrier, None
-            if self.line.state is not State.CLOSED:
-                self._do(self.line.close(self.home.now()))
-            try:
-                if carrier is not None:
-                    await carrier.close(min(timeout, 1.0))
-            finally:
-                if carrier is not None:
-                    carrier.drop()
-                await self._finish_tasks()
+            if flush:
+                await self._flush(timeout)
+        except BaseException:
+            await self._give_up(None)
+            raise
+        carrier, self.carrier = self.carrier, None
+        if self.line.state is not State.CLOSED:
+            self._do(self.line.close(self.home.now()))
+        tasks = self._cancel_tasks()
+        if carrier is not None:
+            await self._say_goodbye(carrier, min(timeout, 1.0))
+        # Another call may still be saying goodbye.
+        await until_done([*tasks, *self._goodbyes])
         await self.feed.settle(timeout)
 
-    async def change(self) -> None:
+    async def _say_goodbye(self, carrier: Carrier, timeout: float) -> None:
+        self._goodbyes.add(goodbye := self.home.loop.create_future())
+        try:
+            await carrier.close(timeout)
+        finally:
+            carrier.drop()
+            self._goodbyes.discard(goodbye)
+            goodbye.set_result(None)
+
+    async def _change(self) -> None:
         """Wait for the next change of the cable's state. Cancelling it has no effect but that."""
         waiter = self.home.loop.create_future()
         self._waiters.add(waiter)
@@ -158,18 +178,9 @@ class Engine:
 
     def closed_error(self) -> CableError:
         """Return what to raise where a closed cable is used."""
-        return self.line.error or NotConnected("closed", "open it again with await cable.open()")
-
-    def write(self, wish: Wish, data: str) -> None:
-        """Write a message command with *data* for the channel of *wish*, on the line that is up."""
-        assert self.carrier is not None
-        self.carrier.last_command = wish.last_command = self.home.now()
-        self.carrier.send(Perform(wish.identifier or "", data))
-
-    async def drain(self) -> None:
-        """Wait until the line takes more data; a line that does not for ``write_timeout`` is dropped as stale."""
-        if self.carrier is not None:
-            await self.carrier.drain(self.settings.write_timeout)
+        error = self.line.error or NotConnected("closed", "open it again with await cable.open()")
+        # One failure is raised in many places: each begins its own story, or the traceback would grow for ever.
+        return error.with_traceback(None)
 
     def settle(self) -> None:
         """Carry out what the hub asks for, and set the timer anew."""
@@ -180,6 +191,8 @@ class Engine:
             while effects := self.hub.drain():
                 for effect in effects:
                     self._carry_out(effect)
+            ready, self.ready = self.ready, []
+            send_waiting(ready)
         finally:
             self._settling = False
         self._rearm()
@@ -240,9 +253,9 @@ class Engine:
             case Recycle(error) if carrier is not None:
                 self._failed(error)
             case PauseReading() if carrier is not None:
-                carrier.connection.pause()
+                carrier.pause()
             case ResumeReading() if carrier is not None:
-                carrier.connection.resume()
+                carrier.resume()
 
     def _start_dial(self, attempt: int) -> None:
         self.feed.emit(Connecting(attempt, redact_url(self._dialer.address)))
@@ -255,32 +268,28 @@ class Engine:
         try:
             request = await self._dialer.request()
             address = request.url
+            if carrier is not self.carrier:
+                return
             connection = await self.settings.transports[0].open(request, carrier)
             if carrier is not self.carrier:
                 connection.abort()
                 return
-            self._check_protocol(connection, address)
+            check_protocol(connection, address)
             carrier.attach(connection, address, self.settings.welcome_timeout)
             self._rearm()
         except CableError as error:
-            self._dial_failed(carrier, error)
+            self.broke(carrier, error)
+        except asyncio.CancelledError as error:
+            # If we had cancelled it, this would not be the line that counts: a function of the user's, or a transport,
+            # cancelled itself, and the next dial is due all the same.
+            self.broke(carrier, dial_failure(address, error))
+            raise
         except Exception as error:  # noqa: BLE001 - a transport of the user's own may raise anything; the cable lives on
-            failure = ConnectError(address, f"the transport failed with {type(error).__name__}")
-            failure.__cause__ = error
-            self._dial_failed(carrier, failure)
-
-    def _check_protocol(self, connection: Connection, address: str) -> None:
-        selected = connection.subprotocol
-        if selected not in (None, SUBPROTOCOL):
-            connection.abort()
-            raise UnsupportedProtocol(address, selected, OFFERED)
-
-    def _dial_failed(self, carrier: Carrier, error: CableError) -> None:
-        if carrier is self.carrier:
-            self._dialer.failed()
-            self._failed(error)
+            self.broke(carrier, dial_failure(address, error))
 
     def _failed(self, error: CableError) -> None:
+        if self.line.state is State.CONNECTING:
+            self._dialer.failed()
         error = as_refusal(error)
         now = self.home.now()
         effects = self.line.failed(error, now)
@@ -303,23 +312,32 @@ class Engine:
         if self.home.settled:
             self.feed.emit(Closed(self.line.error), last=True)
 
-    async def _flush(self) -> None:
+    async def _flush(self, timeout: float) -> None:
         carrier = self.carrier
         if carrier is None or self.line.state is not State.CONNECTED:
             return
-        await self.drain()
-        while (rest := carrier.last_command + QUIET - self.home.now()) > 0 and carrier is self.carrier:
-            await asyncio.sleep(rest)
+        with suppress(TimeoutError, CableError):
+            async with asyncio.timeout(timeout):
+                await carrier.drain(self.settings.write_timeout)
+                while (rest := carrier.last_command + QUIET - self.home.now()) > 0 and carrier is self.carrier:
+                    await asyncio.sleep(rest)
 
     async def _name(self, wish: Wish) -> None:
         assert wish.name_source is not None
         try:
             async with asyncio.timeout(NAMING_TIMEOUT):
                 identifier = await resolve(wish.name_source())
+        except asyncio.CancelledError:
+            # Nobody waits for the name any more, or the function cancelled itself: then it is asked again later.
+            self._named(wish, None)
+            raise
         except Exception as error:  # noqa: BLE001 - the user's function; it is told, and asked again later
             for handle in list(wish.handles):
                 handle.tell(NamingFailed(error))
             identifier = None
+        self._named(wish, identifier)
+
+    def _named(self, wish: Wish, identifier: Identifier | None) -> None:
         self.hub.named(wish, identifier, self.home.now())
         self.settle()
 
@@ -338,12 +356,11 @@ class Engine:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _finish_tasks(self) -> None:
+    def _cancel_tasks(self) -> list[asyncio.Task[Any]]:
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        return tasks
 
     def _notify(self) -> None:
         for waiter in self._waiters:

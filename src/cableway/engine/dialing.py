@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from cableway.address import check_url, origin_of, with_params
-from cableway.errors import CableError, InvalidHeader, SourceFailed, UsageError
+from cableway.errors import ConnectError, InvalidHeader, SourceFailed, Unauthorized, UnsupportedProtocol, UsageError
 from cableway.runtime import resolve
 from cableway.transports.base import DialRequest
+from cableway.wire.dialects.base import SUBPROTOCOL, UNSUPPORTED
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping
     from random import Random
 
+    from cableway.transports.base import Connection
     from cableway.types import HeaderSource, MaybeAwaitable, ParamSource
 
 T = TypeVar("T")
+R = TypeVar("R")
+
+OFFERED = (SUBPROTOCOL, UNSUPPORTED)
+"""The subprotocols that are offered; the second one lets a server without the first say so."""
+
+UNKNOWN_ADDRESS = "(the address that the url function gives)"
+"""What to show before that function was asked."""
 
 
 @frozen
 class Dialing:
-    """How to dial: fixed for a cable."""
+    """How to dial: fixed for a cable. What may hold secrets is not shown."""
 
-    url: str | Sequence[str] | Callable[[], MaybeAwaitable[str]]
-    headers: HeaderSource | None
-    params: ParamSource | None
+    url: str | Sequence[str] | Callable[[], MaybeAwaitable[str]] = field(repr=False)
+    shuffle: bool
+    headers: HeaderSource | None = field(repr=False)
+    params: ParamSource | None = field(repr=False)
     origin: str | None
     ssl: ssl.SSLContext | None
-    proxy: str | bool | None
+    proxy: str | bool | None = field(repr=False)
     subprotocols: Sequence[str]
     timeout: float
+    """Seconds for each step of a dial, the user's functions included."""
 
 
 def check_dialing(dialing: Dialing) -> None:
@@ -75,39 +87,39 @@ def _check_strings(name: str, mapping: Mapping[str, str]) -> dict[str, str]:
 
 
 class Dialer:
-    """Makes a request for each dial. Several addresses are taken in turn, from a random order."""
+    """Makes a request for each dial. Several addresses are taken in turn, shuffled once."""
 
     def __init__(self, dialing: Dialing, random: Random) -> None:
         check_dialing(dialing)
         self._dialing = dialing
         self._urls = [] if callable(dialing.url) else list(_listed(dialing.url))
-        random.shuffle(self._urls)
+        if dialing.shuffle:
+            random.shuffle(self._urls)
         self._turn = 0
-        self._last_url = self._urls[0] if self._urls else ""
+        self._address = self._urls[0] if self._urls else UNKNOWN_ADDRESS
 
     @property
     def address(self) -> str:
-        """Where the last request went, or the next one goes. May hold secrets."""
-        return self._last_url
+        """Where the next request goes; of a function's addresses the last one. May hold secrets."""
+        return self._address
 
     def failed(self) -> None:
         """The last request came to nothing: another address is next."""
         self._turn += 1
+        if self._urls:
+            self._address = self._urls[self._turn % len(self._urls)]
 
     async def request(self) -> DialRequest:
         """Put the next request together. Cancelling it has no effect but that.
 
         Raises:
-            SourceFailed: A function that was asked has failed.
-            InvalidURL: The ``url`` function gave something that cannot be dialled.
-            InvalidHeader: The ``headers`` or ``params`` function gave something else than strings.
+            SourceFailed: A function that was asked has failed, took too long, or gave something that is no use.
+            Unauthorized: A function that was asked has raised this, to say that dialling on is no use.
         """
         dialing = self._dialing
         if callable(dialing.url):
-            url = check_url(await self._ask("url", dialing.url))
-        else:
-            url = self._urls[self._turn % len(self._urls)]
-        self._last_url = url
+            self._address = await self._ask("url", dialing.url, check_url)
+        url = self._address
         headers = await self._pairs("headers", dialing.headers)
         params = await self._pairs("params", dialing.params)
         return DialRequest(
@@ -123,12 +135,34 @@ class Dialer:
     async def _pairs(self, name: str, source: HeaderSource | ParamSource | None) -> dict[str, str]:
         if source is None:
             return {}
-        return _check_strings(name, await self._ask(name, source) if callable(source) else source)
+        if not callable(source):
+            return dict(source)
+        return await self._ask(name, source, lambda pairs: _check_strings(name, pairs))
 
-    async def _ask(self, name: str, source: Callable[[], MaybeAwaitable[T]]) -> T:
+    async def _ask(self, name: str, source: Callable[[], MaybeAwaitable[T]], check: Callable[[T], R]) -> R:
         try:
-            return await resolve(source())
-        except CableError:
+            async with asyncio.timeout(self._dialing.timeout):
+                return check(await resolve(source()))
+        except Unauthorized:
             raise
         except Exception as error:
-            raise SourceFailed(self._last_url, name, error) from error
+            raise SourceFailed(self._address, name, error) from error
+
+
+def check_protocol(connection: Connection, address: str) -> None:
+    """Drop a line on which something else than the base protocol was agreed. None selected is base.
+
+    Raises:
+        UnsupportedProtocol: Client and server have no protocol in common.
+    """
+    selected = connection.subprotocol
+    if selected not in (None, SUBPROTOCOL):
+        connection.abort()
+        raise UnsupportedProtocol(address, selected, OFFERED)
+
+
+def dial_failure(address: str, error: BaseException) -> ConnectError:
+    """Return what to call an error that a transport should not have raised."""
+    failure = ConnectError(address, f"the transport failed with {type(error).__name__}")
+    failure.__cause__ = error
+    return failure

@@ -6,7 +6,9 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cableway.errors import InvalidPayload, MessageTooLarge, NotConnected
+from attrs import define
+
+from cableway.errors import CableError, InvalidPayload, MessageTooLarge, NotConnected
 from cableway.states import State, SubscriptionState
 from cableway.wire.codecs.json import JSONCodec, dump_text
 from cableway.wire.commands import Perform
@@ -15,6 +17,7 @@ from cableway.wire.dialects.base import BaseDialect
 if TYPE_CHECKING:
     import asyncio
 
+    from cableway.engine.carrier import Carrier
     from cableway.engine.core import Engine
     from cableway.hub.wish import Handle
     from cableway.types import JSONValue
@@ -61,61 +64,74 @@ def _text(whole: dict[str, JSONValue]) -> str:
     return text
 
 
+@define(eq=False)
+class _Call:
+    number: int
+    data: str
+    turn: asyncio.Future[Carrier]
+
+
 class Outgoing:
     """The commands of one handle that wait for its confirmation."""
 
     def __init__(self, engine: Engine, handle: Handle) -> None:
         self._engine = engine
         self._handle = handle
-        self._waiting: deque[tuple[str, asyncio.Future[None]]] = deque()
+        self._waiting: deque[_Call] = deque()
+
+    @property
+    def live(self) -> bool:
+        """Whether its commands can go."""
+        return self._handle.state is SubscriptionState.SUBSCRIBED
 
     async def send(self, data: str) -> None:
         """Write a message command as soon as the subscription is live; see ``Subscription.perform``."""
         self._check_size(data)
         self._check_line()
-        if self._handle.state is SubscriptionState.SUBSCRIBED and not self._waiting:
-            self._write(data)
+        if self.live and not self._waiting:
+            carrier = self._write(data)
         else:
-            turn = self._engine.home.loop.create_future()
-            entry = (data, turn)
-            self._waiting.append(entry)
-            try:
-                await turn
-            finally:
-                if entry in self._waiting:
-                    self._waiting.remove(entry)
-        await self._engine.drain()
+            carrier = await self._wait(data)
+        await carrier.drain(self._engine.settings.write_timeout)
 
-    def advance(self) -> None:
-        """Something changed: send what can go now, or fail what cannot go any more."""
-        if self._handle.state is SubscriptionState.SUBSCRIBED:
-            while self._waiting:
-                data, turn = self._waiting.popleft()
-                # A cancelled call must not be sent.
-                if not turn.done():
-                    self._write(data)
-                    turn.set_result(None)
-        elif self._handle.state is not SubscriptionState.PENDING:
-            self.fail(self._handle.error or self._engine.closed_error())
+    def advance(self, over: CableError | None) -> None:
+        """Something changed: have what can go now sent, or fail what cannot go any more; *over* ended the handle."""
+        if not self._waiting:
+            return
+        if self.live:
+            self._engine.ready.append(self)
+        elif over is not None:
+            self.fail(over)
         else:
-            self._fail_if_down()
+            try:
+                self._check_line()
+            except CableError as error:
+                self.fail(error)
 
     def fail(self, error: Exception) -> None:
         """Have every waiting call raise *error*."""
-        while self._waiting:
-            _, turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_exception(error)
+        for call in self._take():
+            call.turn.set_exception(error)
 
-    def _fail_if_down(self) -> None:
-        if self._waiting:
-            try:
-                self._check_line()
-            except NotConnected as error:
-                self.fail(error)
+    async def _wait(self, data: str) -> Carrier:
+        call = _Call(next(self._engine.calls), data, self._engine.home.loop.create_future())
+        self._waiting.append(call)
+        try:
+            return await call.turn
+        finally:
+            if call in self._waiting:
+                self._waiting.remove(call)
+
+    def _take(self) -> list[_Call]:
+        # A cancelled call must not be sent.
+        calls = [call for call in self._waiting if not call.turn.done()]
+        self._waiting.clear()
+        return calls
 
     def _check_line(self) -> None:
         state = self._engine.line.state
+        if state is State.CLOSED:
+            raise self._engine.closed_error()
         if state not in (State.CONNECTED, State.CONNECTING):
             last = self._engine.line.error
             hint = f"nothing was sent; it is down because: {last}" if last is not None else "nothing was sent"
@@ -131,5 +147,17 @@ class Outgoing:
         if size > limit:
             raise MessageTooLarge(size, limit)
 
-    def _write(self, data: str) -> None:
-        self._engine.write(self._handle.wish, data)
+    def _write(self, data: str) -> Carrier:
+        carrier, wish = self._engine.carrier, self._handle.wish
+        assert carrier is not None
+        carrier.last_command = wish.last_command = self._engine.home.now()
+        carrier.send(Perform(wish.identifier or "", data))
+        return carrier
+
+
+def send_waiting(ready: list[Outgoing]) -> None:
+    """Send the calls that wait for handles that are live by now, in the order in which they were made."""
+    live = [outgoing for outgoing in ready if outgoing.live]
+    calls = [(call, outgoing) for outgoing in live for call in outgoing._take()]  # noqa: SLF001 - of this module
+    for call, outgoing in sorted(calls, key=lambda pair: pair[0].number):
+        call.turn.set_result(outgoing._write(call.data))  # noqa: SLF001 - of this module

@@ -30,11 +30,14 @@ class Agenda:
             heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
-    def take(self, now: float) -> list[Wish]:
-        """Remove and return the wishes whose time has come, the most overdue first."""
-        out: list[Wish] = []
-        while (due := self.next) is not None and due <= now:
-            wish = heappop(self._heap)[2]
-            wish.due = None
-            out.append(wish)
-        return out
+    def take(self, now: float) -> Wish | None:
+        """Remove and return the most overdue wish whose time has come, ``None`` if there is none.
+
+        One at a time, because what is done about one may change the times of others.
+        """
+        due = self.next
+        if due is None or due > now:
+            return None
+        wish = heappop(self._heap)[2]
+        wish.due = None
+        return wish

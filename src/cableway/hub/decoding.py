@@ -21,6 +21,7 @@ from cableway.wire.message import Message
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cableway.types import JSONValue
     from cableway.wire.codecs.base import Codec
     from cableway.wire.dialects.base import BaseDialect
 
@@ -51,19 +52,19 @@ class Decoder:
     dialect: BaseDialect
     stray: Callable[[bytes, MalformedFrame | None], None]
     """Takes a frame that turned out not to be a message of this subscription, and why if it is malformed."""
-    skip_heads: bool = field(init=False)
+    _is_json: bool = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        # With orjson the whole frame is read faster than the standard library reads the value alone.
-        self.skip_heads = isinstance(self.codec, JSONCodec) and fast_loads is None
+        self._is_json = isinstance(self.codec, JSONCodec)
 
     def messages(self, frames: list[bytes], head: bytes, at: float) -> list[Message[Any]]:
         """Read *frames*, which all begin with *head*, received at wall time *at*."""
-        if self.skip_heads:
-            return self._values(frames, len(str(head, "utf-8")), at)
+        if not self._is_json:
+            return [message for frame in frames if (message := self._in_full(frame, at)) is not None]
+        # With orjson the whole frame is read faster than the standard library reads the value alone.
         if fast_loads is not None:
-            return self._wholes(frames, at)
-        return [message for frame in frames if (message := self._in_full(frame, at)) is not None]
+            return self._wholes(fast_loads, frames, at)
+        return self._values(frames, len(str(head, "utf-8")), at)
 
     def _values(self, frames: list[bytes], start: int, at: float) -> list[Message[Any]]:
         out: list[Message[Any]] = []
@@ -78,14 +79,13 @@ class Decoder:
                 out.append(message)
         return out
 
-    def _wholes(self, frames: list[bytes], at: float) -> list[Message[Any]]:
-        assert fast_loads is not None
+    def _wholes(self, read: Callable[[bytes], JSONValue], frames: list[bytes], at: float) -> list[Message[Any]]:
         identifier = self.identifier
         out: list[Message[Any]] = []
         for frame in frames:
             mapping: dict[str, Any] = {}
             try:
-                mapping = fast_loads(frame)
+                mapping = read(frame)
                 plain = len(mapping) == 2 and mapping["identifier"] == identifier and "message" in mapping
             except (ValueError, TypeError, LookupError):
                 plain = False

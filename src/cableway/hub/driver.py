@@ -11,6 +11,7 @@ from cableway.hub.agenda import Agenda
 from cableway.hub.effects import HubEffect, Name, Recycle, Send
 from cableway.hub.wish import TABLE, Move, Stand, Turn, Wish
 from cableway.policies.backoff import ExponentialBackoff
+from cableway.redact import redact_identifier
 from cableway.states import SubscriptionState
 from cableway.transitions import look_up
 from cableway.wire.commands import Subscribe, Unsubscribe
@@ -31,6 +32,19 @@ QUIET = 0.25
 IN_FLIGHT = 16
 """Unanswered subscribe commands at a time, so that many subscriptions are no storm of their own."""
 
+FAREWELLS = 2
+"""Unsubscribe commands for one subscription: a second one where the server seems to have run them in reverse."""
+
+RECYCLES = 3
+RECYCLE_PERIOD = 300.0
+"""Lines given up for silence within this time, at most, while other subscriptions are confirmed on them.
+
+Once for each identifier is fair for one or two; a server that lacks a whole family of channels must not make all the
+others fall again and again."""
+
+SILENT_LIMIT = 1000
+"""Identifiers remembered as silent after their handles have gone."""
+
 # Where the time that was set goes on: only the user changed their mind, the server knows nothing of it.
 _KEEPS_TIME = {
     (Stand.ASKED, Stand.ABANDONED),
@@ -38,6 +52,9 @@ _KEEPS_TIME = {
     (Stand.COOLING, Stand.RETURNING),
     (Stand.RETURNING, Stand.COOLING),
 }
+
+_IN_FLIGHT = frozenset({Stand.NAMING, Stand.ASKED, Stand.ABANDONED})
+_ROUTED = frozenset({Stand.LIVE, Stand.LEAVING})
 
 
 class Driver:
@@ -56,7 +73,22 @@ class Driver:
         self._queue: deque[Wish] = deque()
         self._unanswered: set[Wish] = set()
         self._live: set[Wish] = set()
+        self._silent: set[str] = set()
+        self._recycled_at: deque[float] = deque(maxlen=RECYCLES)
+        self._ending = False
+        self._move = self._moves()
         self._patience = ExponentialBackoff(minimum=5, maximum=60)
+
+    def line_up(self, transport: str, protocol: str) -> None:
+        """The server welcomed us."""
+        self.carrier = (transport, protocol)
+
+    def line_down(self, error: CableError | None) -> None:
+        """The line is gone: nobody is asked for on it any more."""
+        self.carrier, self.loss = None, error
+        self._queue.clear()
+        self._ending = False
+        self.router.line_down()
 
     def turn(self, wish: Wish, turn: Turn, now: float) -> None:
         """Let *turn* happen to *wish*, and do what follows."""
@@ -66,16 +98,17 @@ class Driver:
         if stand is not was:
             if (was, stand) not in _KEEPS_TIME:
                 self.agenda.put(wish, None)
-            if stand is not Stand.ABANDONED:
+            if stand not in _IN_FLIGHT:
                 self._unanswered.discard(wish)
             self._live.discard(wish)
-            if was is Stand.LIVE and stand is not Stand.LEAVING:
+            if was in _ROUTED and stand not in _ROUTED:
                 self.router.forget(wish)
         for move in transition.actions:
-            self._move(wish, move, was, now)
+            self._move[move](wish, now)
 
     def enqueue(self, wish: Wish) -> None:
         """Have *wish* asked for when it is its turn."""
+        wish.recycled = wish.recycled or wish.identifier in self._silent
         self._queue.append(wish)
 
     def pump(self, now: float) -> None:
@@ -87,13 +120,25 @@ class Driver:
 
     def tick(self, now: float) -> None:
         """Do what is due."""
-        for wish in self.agenda.take(now):
-            if wish.stand is Stand.QUEUED:
-                self.enqueue(wish)
-                continue
-            silent = wish.stand is Stand.ASKED and wish.asked > 1 and wish.recycled
-            self.turn(wish, Turn.SILENT if silent else Turn.DUE, now)
+        # Once the line is to be replaced, nothing more is judged by what happens on it.
+        while not self._ending and (wish := self.agenda.take(now)) is not None:
+            self._due(wish, now)
         self.pump(now)
+
+    def _due(self, wish: Wish, now: float) -> None:
+        if wish.stand is Stand.QUEUED:
+            self.enqueue(wish)
+        elif wish.stand is Stand.ASKED and self.router.paused:
+            # The answer may be among what is not read at the moment.
+            self.agenda.put(wish, now + wish.confirm_timeout)
+        else:
+            silent = wish.stand is Stand.ASKED and wish.asked > 1 and (wish.recycled or self._worn(now))
+            self.turn(wish, Turn.SILENT if silent else Turn.DUE, now)
+
+    def _worn(self, now: float) -> bool:
+        """Whether silence has cost the confirmed ones enough lines for now."""
+        lines = self._recycled_at
+        return bool(self._live) and len(lines) == RECYCLES and now - lines[0] < RECYCLE_PERIOD
 
     def part(self, wish: Wish) -> None:
         """Tell those who wait for it that there is nothing more to tell the server."""
@@ -101,41 +146,34 @@ class Driver:
         for parting in partings:
             parting()
 
-    def _move(self, wish: Wish, move: Move, was: Stand, now: float) -> None:
-        match move:
-            case Move.ENQUEUE:
-                self.enqueue(wish)
-            case Move.NAME:
-                self._name(wish, now)
-            case Move.ASK:
-                wish.asked = 0
-                self._unanswered.add(wish)
-                self._subscribe(wish, now)
-            case Move.AGAIN:
-                self._again(wish, now)
-            case Move.FAIL:
-                self._fail(wish, now)
-            case Move.PAUSE:
-                self._pause(wish, now)
-            case Move.GO_LIVE | Move.MEET:
-                self._go_live(wish)
-            case Move.GO_DOWN:
-                self._go_down(wish)
-            case Move.REFUSE:
-                self._refuse(wish, revoked=was is Stand.LIVE)
-            case Move.QUIET:
-                self.agenda.put(wish, max(now, wish.last_command + QUIET))
-            case Move.RENOUNCE:
-                self._renounce(wish, now)
-            case Move.FORGET:
-                self.part(wish)
-                self._drop(wish)
+    def _moves(self) -> dict[Move, Callable[[Wish, float], None]]:
+        return {
+            Move.ENQUEUE: lambda wish, _: self.enqueue(wish),
+            Move.NAME: self._name,
+            Move.ASK: self._first_ask,
+            Move.AGAIN: self._again,
+            Move.FAIL: self._fail,
+            Move.PAUSE: self._pause,
+            Move.GO_LIVE: lambda wish, _: self._go_live(wish),
+            Move.MEET: lambda wish, _: self._go_live(wish),
+            Move.GO_DOWN: lambda wish, _: self._go_down(wish),
+            Move.REFUSE: lambda wish, _: self._refuse(wish),
+            Move.QUIET: lambda wish, now: self.agenda.put(wish, max(now, wish.last_command + QUIET)),
+            Move.RENOUNCE: self._renounce,
+            Move.FORGET: lambda wish, _: self._forget(wish),
+        }
 
     def _name(self, wish: Wish, now: float) -> None:
+        self._unanswered.add(wish)
         if wish.name_source is None:
             self.turn(wish, Turn.NAMED, now)
         else:
             self._ask(Name(wish))
+
+    def _first_ask(self, wish: Wish, now: float) -> None:
+        wish.asked = wish.farewells = 0
+        self._unanswered.add(wish)
+        self._subscribe(wish, now)
 
     def _subscribe(self, wish: Wish, now: float) -> None:
         wish.asked += 1
@@ -149,29 +187,43 @@ class Driver:
             self._subscribe(wish, now)
             return
         # A lost confirmation cannot be had again on this line, for servers do not answer a repeated subscribe.
-        for other in self._silent_ones():
-            other.recycled = True
-        wish.recycled = True
-        self._ask(Recycle(LineStale(2 * wish.confirm_timeout, f"no answer to the subscription {wish.label}")))
+        for other in self.router.wishes.values():
+            if other.stand is Stand.ASKED and other.asked > 1:
+                other.recycled = True
+                self._remember(other)
+        self._recycled_at.append(now)
+        self._recycle(wish)
 
-    def _silent_ones(self) -> list[Wish]:
-        return [wish for wish in self.router.wishes.values() if wish.stand is Stand.ASKED and wish.asked > 1]
+    def _remember(self, wish: Wish) -> None:
+        # A program that gives a silent subscription up and makes it anew must not cost the others a line each time.
+        if wish.identifier is not None and len(self._silent) < SILENT_LIMIT:
+            self._silent.add(wish.identifier)
+
+    def _recycle(self, wish: Wish) -> None:
+        self._ending = True
+        what = f"no answer to the subscription {redact_identifier(wish.label)}"
+        self._ask(Recycle(LineStale(2 * wish.confirm_timeout, what)))
+
+    def _answered(self, wish: Wish) -> None:
+        wish.recycled = False
+        wish.silences = wish.pauses = 0
+        self._silent.discard(wish.identifier or "")
 
     def _fail(self, wish: Wish, now: float) -> None:
         error = SubscriptionTimeout(wish.label, 2 * wish.confirm_timeout)
         for handle in list(wish.handles):
             handle.tell(ConfirmationTimedOut(error))
+        wish.silences += 1
         self._pause(wish, now)
         if wish.silences > 1 and not self._live:
-            self._ask(Recycle(LineStale(error.seconds, f"no answer to the subscription {wish.label}")))
+            self._recycle(wish)
 
     def _pause(self, wish: Wish, now: float) -> None:
-        self.agenda.put(wish, now + self._patience.delay(wish.silences, self._random))
-        wish.silences += 1
+        self.agenda.put(wish, now + self._patience.delay(wish.pauses, self._random))
+        wish.pauses += 1
 
     def _go_live(self, wish: Wish) -> None:
-        wish.recycled = False
-        wish.silences = 0
+        self._answered(wish)
         self._live.add(wish)
         transport, protocol = self.carrier or ("", "")
         for handle in list(wish.handles):
@@ -187,15 +239,30 @@ class Driver:
             handle.state = SubscriptionState.PENDING
             handle.tell(Disconnected(self.loss))
 
-    def _refuse(self, wish: Wish, *, revoked: bool) -> None:
+    def _refuse(self, wish: Wish) -> None:
+        self._answered(wish)
         self.router.forget(wish)
         for handle in list(wish.handles):
+            revoked = handle.state is SubscriptionState.SUBSCRIBED
             handle.state = SubscriptionState.REJECTED
             handle.error = SubscriptionRejected(wish.label, revoked=revoked)
+            if not handle.options.retry_rejected:
+                # For this one it is over, whatever other holders want; what it has not read must not hold up the line.
+                self.router.let_go(handle.mailbox)
+                if wish.stand is Stand.REFUSED:
+                    wish.handles.remove(handle)
             handle.tell(Rejected(wish.label, revoked))
 
     def _renounce(self, wish: Wish, now: float) -> None:
+        if wish.farewells == FAREWELLS:
+            # A server that confirms it again and again is not argued with.
+            return
+        wish.farewells += 1
         self.router.forget(wish)
         self._ask(Send(Unsubscribe(wish.identifier or "")))
         self.agenda.put(wish, now + COOLDOWN)
         self.part(wish)
+
+    def _forget(self, wish: Wish) -> None:
+        self.part(wish)
+        self._drop(wish)

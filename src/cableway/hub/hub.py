@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from cableway.hub.decoding import Decoder
 from cableway.hub.driver import Driver
-from cableway.hub.effects import HubEffect, Send
 from cableway.hub.mailbox import Mailbox
 from cableway.hub.router import Router
 from cableway.hub.wish import Handle, Stand, Turn, Wish
 from cableway.states import SubscriptionState
 from cableway.types import Identifier, MaybeAwaitable
-from cableway.wire.commands import Unsubscribe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from cableway.errors import CableError, MalformedFrame
     from cableway.events import Event
+    from cableway.hub.effects import HubEffect
     from cableway.hub.options import SubscriptionOptions
     from cableway.wire.codecs.base import Codec
     from cableway.wire.dialects.base import BaseDialect
@@ -45,14 +45,19 @@ class Hub:
         self._dialect = dialect
         self._effects: list[HubEffect] = []
         self._wishes: dict[str, Wish] = {}
-        self._unnamed: set[Wish] = set()
+        self._unnamed: dict[Wish, None] = {}
         self._renounced: set[str] = set()
+        self._is_open = True
+        self._meetings: list[Callable[[], None]] = []
         self.router = Router(self._wishes, self._effects.append)
         self._driver = Driver(random, self._ask, self._drop)
         self._driver.router = self.router
 
     def drain(self) -> list[HubEffect]:
-        """Take the effects that have gathered."""
+        """Take the effects that have gathered; before that, joiners hear what they met."""
+        meetings, self._meetings = self._meetings, []
+        for meeting in meetings:
+            meeting()
         effects = self._effects[:]
         self._effects.clear()
         return effects
@@ -76,13 +81,20 @@ class Hub:
         tell: Callable[[Event | None], None],
         now: float,
     ) -> Handle:
-        """Take a handle on the subscription *identifier*, or on the one a function names before each subscribe."""
+        """Take a handle on the subscription *identifier*, or on the one a function names before each subscribe.
+
+        What there is to tell at once is told by the next :meth:`drain`: before this returns, nobody knows the handle.
+        """
         wish = self._find(identifier)
-        handle = Handle(options, tell)
+        heard: list[Event | None] = []
+        handle = Handle(options, heard.append)
+        if not self._is_open:
+            handle.state = SubscriptionState.CLOSED
         handle.mailbox = Mailbox(options, wish.decoder.messages)
         handle.mailbox.on_low = lambda: self._roomy(handle.mailbox)
         self._seat(handle, wish, now)
         self._driver.pump(now)
+        self._meetings.append(partial(_introduce, handle, heard, tell))
         return handle
 
     def leave(self, handle: Handle, now: float, *, flush: bool = True) -> None:
@@ -95,14 +107,19 @@ class Hub:
         if handle.state is not SubscriptionState.REJECTED:
             handle.state = SubscriptionState.CLOSED
             handle.tell(None)
-        if not wish.handles and wish.stand is not Stand.GONE:
-            if not flush:
-                wish.last_command = float("-inf")
-            self._driver.turn(wish, Turn.LEFT, now)
-            self._driver.pump(now)
+        if wish.handles:
+            return
+        if wish.stand is Stand.GONE:
+            self._driver.part(wish)
+            return
+        if not flush:
+            wish.last_command = float("-inf")
+        self._driver.turn(wish, Turn.LEFT, now)
+        self._driver.pump(now)
 
     def set_open(self, *, is_open: bool) -> None:
         """The cable was closed: so is every handle. Or it opens anew: what is still wished for is pending again."""
+        self._is_open = is_open
         state = SubscriptionState.PENDING if is_open else SubscriptionState.CLOSED
         for wish in self.wishes:
             for handle in wish.handles:
@@ -114,7 +131,7 @@ class Hub:
 
     def line_up(self, transport: str, protocol: str, now: float) -> None:
         """The server welcomed us: ask for everything that is wished for."""
-        self._driver.carrier = (transport, protocol)
+        self._driver.line_up(transport, protocol)
         self._renounced.clear()
         for wish in self.wishes:
             self._driver.turn(wish, Turn.LINE_UP, now)
@@ -122,7 +139,7 @@ class Hub:
 
     def line_down(self, error: CableError | None, now: float) -> None:
         """The line is gone, and everything the server had with it."""
-        self._driver.carrier, self._driver.loss = None, error
+        self._driver.line_down(error)
         for wish in self.wishes:
             self._driver.turn(wish, Turn.LINE_DOWN, now)
             for handle in list(wish.handles):
@@ -130,14 +147,10 @@ class Hub:
 
     def confirmed(self, identifier: str, now: float) -> None:
         """The server confirmed a subscription."""
-        wish = self._wishes.get(identifier)
+        wish = self._wishes.get(identifier) or self._unwanted(identifier)
         if wish is not None:
             self._driver.turn(wish, Turn.CONFIRMED, now)
             self._driver.pump(now)
-        elif identifier not in self._renounced and len(self._renounced) < RENOUNCED_LIMIT:
-            # Nobody wants it (any more). Said once a line: a server that confirms it again is not argued with.
-            self._renounced.add(identifier)
-            self._ask(Send(Unsubscribe(identifier)))
 
     def rejected(self, identifier: str | None, now: float) -> None:
         """The server refused a subscription, or took it back."""
@@ -169,28 +182,57 @@ class Hub:
     def _find(self, identifier: Identifier | NameSource) -> Wish:
         if callable(identifier):
             wish = Wish("a stream named by a function", None, identifier)
-            self._unnamed.add(wish)
-        elif (known := self._wishes.get(identifier)) is not None:
-            return known
+            wish.decoder = self._decoder("")
+            self._unnamed[wish] = None
         else:
-            wish = self._wishes[identifier] = Wish(identifier, identifier)
-        wish.decoder = Decoder(wish.identifier or "", self._codec, self._dialect, self._stray)
+            self._renounced.discard(identifier)
+            known = self._wishes.get(identifier)
+            if known is not None:
+                return known
+            wish = self._new(identifier)
         if self._driver.carrier is not None:
             wish.stand = Stand.QUEUED
             self._driver.enqueue(wish)
         return wish
 
+    def _new(self, identifier: Identifier) -> Wish:
+        wish = self._wishes[identifier] = Wish(identifier, identifier)
+        wish.decoder = self._decoder(identifier)
+        return wish
+
+    def _decoder(self, identifier: str) -> Decoder:
+        return Decoder(identifier, self._codec, self._dialect, self._stray)
+
+    def _unwanted(self, identifier: str) -> Wish | None:
+        # Confirmed, but nobody wants it (any more). Taken up once a line, as one that was given up before the answer:
+        # a server that confirms it again is not argued with.
+        if identifier in self._renounced or len(self._renounced) >= RENOUNCED_LIMIT:
+            return None
+        self._renounced.add(identifier)
+        wish = self._new(Identifier(identifier))
+        wish.stand = Stand.ABANDONED
+        return wish
+
     def _seat(self, handle: Handle, wish: Wish, now: float) -> None:
         handle.wish = wish
         wish.handles.append(handle)
+        # Whoever left before need not wait for the server to be told: somebody wants it.
+        self._driver.part(wish)
         self._driver.turn(wish, Turn.JOINED, now)
 
     def _rename(self, wish: Wish, identifier: Identifier) -> None:
+        if wish.identifier == identifier:
+            return
         if wish.identifier is not None:
             self._wishes.pop(wish.identifier, None)
-        self._unnamed.discard(wish)
-        wish.identifier = wish.decoder.identifier = identifier
+        self._unnamed.pop(wish, None)
+        self._renounced.discard(identifier)
+        wish.identifier = identifier
         self._wishes[identifier] = wish
+        # A new decoder: what is unread came by the old name, and is decoded by it.
+        wish.decoder = self._decoder(identifier)
+        for handle in wish.handles:
+            handle.mailbox.decode = wish.decoder.messages
 
     def _merge(self, wish: Wish, other: Wish, now: float) -> None:
         # Two sources gave one name: a second subscribe of it would never be answered.
@@ -201,7 +243,7 @@ class Hub:
             self._seat(handle, other, now)
 
     def _drop(self, wish: Wish) -> None:
-        self._unnamed.discard(wish)
+        self._unnamed.pop(wish, None)
         if wish.identifier is not None and self._wishes.get(wish.identifier) is wish:
             del self._wishes[wish.identifier]
 
@@ -214,3 +256,9 @@ class Hub:
 
     def _ask(self, effect: HubEffect) -> None:
         self._effects.append(effect)
+
+
+def _introduce(handle: Handle, heard: list[Event | None], tell: Callable[[Event | None], None]) -> None:
+    handle.tell = tell
+    for event in heard:
+        tell(event)

@@ -25,7 +25,10 @@ SLICE = 64
 
 
 class Signal(Enum):
-    """What a mailbox asks of the hub after it took messages."""
+    """What a mailbox asks of the hub after it took messages; losses are signalled once an episode.
+
+    An episode begins with a loss and ends when the consumer has emptied half of the mailbox.
+    """
 
     FINE = "fine"
     EPISODE = "an episode of losses began"
@@ -36,12 +39,18 @@ class Signal(Enum):
 
 @define(eq=False)
 class _Run:
-    """Frames of one read: those from *start* on are unread."""
+    """Frames of one read: those from *start* to before *stop* are unread.
+
+    Several mailboxes may share the list, so it is never changed.
+    """
 
     frames: list[bytes]
     head: bytes
     at: float
-    start: int = 0
+    decode: Callable[[list[bytes], bytes, float], list[Message[Any]]]
+    """As it was when the frames came: by then the subscription may have another name."""
+    start: int
+    stop: int
 
 
 @define(eq=False)
@@ -80,6 +89,7 @@ class Mailbox:
     _by_key: dict[Hashable, _Ready] = field(factory=dict, init=False)
     _count: int = field(default=0, init=False)
     _bytes: int = field(default=0, init=False)
+    _lost: int = field(default=0, init=False)
     _losing: bool = field(default=False, init=False)
     _pausing: bool = field(default=False, init=False)
 
@@ -105,22 +115,38 @@ class Mailbox:
             signals = [self.put(message, len(frame)) for frame in frames for message in self.decode([frame], head, at)]
             return next((signal for signal in signals if signal is not Signal.FINE), Signal.FINE)
         self.received += len(frames)
-        self._queue.append(_Run(frames, head, at))
-        self._count += len(frames)
-        self._bytes += sum(map(len, frames))
-        return self._settle(len(frames))
+        size = sum(map(len, frames))
+        if size > self.options.max_bytes and self._loses:
+            frames, giants = self._without_giants(frames)
+            size -= giants
+        if frames:
+            self._queue.append(_Run(frames, head, at, self.decode, 0, len(frames)))
+            self._count += len(frames)
+            self._bytes += size
+        return self._settle()
 
     def put(self, message: Message[Any], size: int) -> Signal:
         """Take a message that is decoded already."""
         self.received += 1
         ready = _Ready(message, size)
         policy = self.options.overflow
-        if isinstance(policy, LatestBy) and self._replace(policy, ready):
-            return Signal.FINE
-        self._queue.append(ready)
-        self._count += 1
-        self._bytes += size
-        return self._settle(1)
+        if size > self.options.max_bytes and self._loses:
+            self._lost += 1
+        elif not (isinstance(policy, LatestBy) and self._replace(policy, ready)):
+            self._queue.append(ready)
+            self._count += 1
+            self._bytes += size
+        return self._settle()
+
+    @property
+    def _loses(self) -> bool:
+        return self.options.overflow != "pause"
+
+    def _without_giants(self, frames: list[bytes]) -> tuple[list[bytes], int]:
+        # What alone is over the limit can never fit; it must not drive everything else out first.
+        fitting = [frame for frame in frames if len(frame) <= self.options.max_bytes]
+        self._lost += len(frames) - len(fitting)
+        return fitting, sum(map(len, frames)) - sum(map(len, fitting))
 
     def _replace(self, policy: LatestBy, ready: _Ready) -> bool:
         try:
@@ -132,13 +158,14 @@ class Mailbox:
             ready.key = key
             self._by_key[key] = ready
             return False
+        # It stays where the older one was, so that keys keep their turn.
         self._bytes += ready.size - unread.size
         unread.message, unread.size = ready.message, ready.size
         self.replaced += 1
         return True
 
-    def _settle(self, added: int) -> Signal:
-        signal = Signal.FINE if self._fits() else self._overflow(added)
+    def _settle(self) -> Signal:
+        signal = self._overflow() if self._lost or not self._fits() else Signal.FINE
         self.high_water = max(self.high_water, len(self))
         if self.on_ready is not None:
             self.on_ready()
@@ -147,30 +174,28 @@ class Mailbox:
     def _fits(self) -> bool:
         return len(self) <= self.options.max_messages and self._bytes <= self.options.max_bytes
 
-    def _overflow(self, added: int) -> Signal:
+    def _overflow(self) -> Signal:
         policy = self.options.overflow
         if policy == "pause":
             # What was read in the same turn is kept: the socket stops after it, so the excess is one read at most.
             self._pausing = True
             return Signal.PAUSE
-        before = self.dropped
-        if policy in ("drop_newest", "error", "disconnect"):
-            while not self._fits() and added:
-                self._drop_newest()
-                added -= 1
-        else:
-            while not self._fits() and len(self):
-                self._drop_oldest()
+        drop = self._drop_newest if policy in ("drop_newest", "error", "disconnect") else self._drop_oldest
+        while not self._fits():
+            drop()
+        self.dropped += self._lost
+        self._lost = 0
         if policy == "error":
             self.overflowed = True
-            return Signal.OVERFLOWED
-        if policy == "disconnect":
-            return Signal.DISCONNECT
         begins, self._losing = not self._losing, True
-        return Signal.EPISODE if begins and self.dropped > before else Signal.FINE
+        if not begins:
+            return Signal.FINE
+        if policy == "error":
+            return Signal.OVERFLOWED
+        return Signal.DISCONNECT if policy == "disconnect" else Signal.EPISODE
 
     def _drop_oldest(self) -> None:
-        self.dropped += 1
+        self._lost += 1
         if self._slice:
             self._slice.popleft()
             self._bytes -= self._slice_bytes
@@ -183,22 +208,21 @@ class Mailbox:
         else:
             size = len(first.frames[first.start])
             first.start += 1
-            if first.start == len(first.frames):
+            if first.start == first.stop:
                 self._queue.popleft()
         self._count -= 1
         self._bytes -= size
 
     def _drop_newest(self) -> None:
-        self.dropped += 1
+        self._lost += 1
         last = self._queue[-1]
         if isinstance(last, _Ready):
             self._queue.pop()
             size = last.size
         else:
-            # A run may be shared by several mailboxes: never change its list in place.
-            size = len(last.frames[-1])
-            last.frames = last.frames[:-1]
-            if len(last.frames) == last.start:
+            last.stop -= 1
+            size = len(last.frames[last.stop])
+            if last.start == last.stop:
                 self._queue.pop()
         self._count -= 1
         self._bytes -= size
@@ -211,12 +235,15 @@ class Mailbox:
         Raises:
             IndexError: Nothing is unread.
         """
-        if not self._slice:
-            self._cut_slice()
-        message = self._slice.popleft()
-        self._bytes -= self._slice_bytes
-        if self._losing or self._pausing:
-            self._relax()
+        try:
+            if not self._slice:
+                self._cut_slice()
+            message = self._slice.popleft()
+            self._bytes -= self._slice_bytes
+        finally:
+            # Also when nothing is left: what was unread may have turned out to be no messages.
+            if self._losing or self._pausing:
+                self._relax()
         return message
 
     @property
@@ -234,17 +261,18 @@ class Mailbox:
                 self._count -= 1
                 self._slice_bytes = first.size
                 return
-            stop = min(first.start + SLICE, len(first.frames))
+            stop = min(first.start + SLICE, first.stop)
             frames = first.frames[first.start : stop]
             first.start = stop
-            if stop == len(first.frames):
+            if stop == first.stop:
                 self._queue.popleft()
             self._count -= len(frames)
             self._take(frames, first)
 
     def _take(self, frames: list[bytes], run: _Run) -> None:
         size = sum(map(len, frames))
-        self._slice.extend(self.decode(frames, run.head, run.at))
+        self._slice.extend(run.decode(frames, run.head, run.at))
+        self.received -= len(frames) - len(self._slice)
         # Bytes of decoded messages leave evenly; what does not divide, or decoded to nothing, leaves now.
         share = size // len(self._slice) if self._slice else 0
         self._bytes -= size - share * len(self._slice)

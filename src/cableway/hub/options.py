@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import field, frozen
@@ -10,6 +9,8 @@ from attrs import field, frozen
 from cableway.types import Seconds, to_seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
     from attrs import Attribute
 
     from cableway.wire.message import Message
@@ -55,7 +56,11 @@ def _at_least_one(_: object, attribute: Attribute[Any], value: object) -> None:
 
 
 def _duration(value: Seconds) -> float:
-    return to_seconds(value, "confirm_timeout")
+    seconds = to_seconds(value, "confirm_timeout")
+    if seconds == 0:
+        msg = "confirm_timeout=0 leaves the server no time to answer: give more than 0 seconds"
+        raise ValueError(msg)
+    return seconds
 
 
 @frozen(kw_only=True)

@@ -11,6 +11,7 @@ from cableway.hub.decoding import SEPARATOR, learn_head
 from cableway.hub.effects import HubEffect, PauseReading, Recycle, ResumeReading
 from cableway.hub.mailbox import Signal
 from cableway.hub.wish import Stand
+from cableway.redact import redact_identifier
 from cableway.wire.message import Message
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ EARLY_LIMIT = 1000
 """Messages kept for a subscription before its confirmation."""
 
 _SEPARATOR_SIZE = len(SEPARATOR)
-_WAITING = frozenset({Stand.ASKED, Stand.QUEUED})
+_WAITING = frozenset({Stand.ASKED, Stand.NAMING, Stand.QUEUED})
 _LIVE = frozenset({Stand.LIVE})
 
 
@@ -98,6 +99,15 @@ class Router:
             wish.head = None
         wish.early = []
 
+    @property
+    def paused(self) -> bool:
+        """Whether a mailbox holds the line up."""
+        return bool(self._pausing)
+
+    def line_down(self) -> None:
+        """Learn that the line is gone. The next one is read until a mailbox asks anew: who confirms must be heard."""
+        self._pausing.clear()
+
     def let_go(self, mailbox: Mailbox) -> None:
         """Learn that *mailbox* will not be read any more: it must not hold the line up."""
         if mailbox in self._pausing:
@@ -113,6 +123,8 @@ class Router:
                 self._heads[head] = wish
 
     def _put_run(self, wish: Wish, run: list[bytes], head: bytes, at: float) -> None:
+        if not wish.handles:
+            self.counts["unwanted"] += len(run)
         for handle in list(wish.handles):
             self._heed(handle, wish, handle.mailbox.put_run(run, head, at))
 
@@ -126,14 +138,7 @@ class Router:
                 self._ask(PauseReading())
             self._pausing.add(handle.mailbox)
         elif signal is Signal.DISCONNECT:
-            self._ask(Recycle(MailboxFull(wish.label)))
+            what = f"the mailbox of {redact_identifier(wish.label)} is full and its policy is to disconnect"
+            self._ask(Recycle(LineLost(what)))
         if signal is not Signal.PAUSE:
             handle.tell(MessagesDropped(wish.label, name, handle.mailbox.dropped))
-
-
-class MailboxFull(LineLost):
-    """The line was dropped by ourselves, as the overflow policy ``disconnect`` asks."""
-
-    def __init__(self, identifier: str) -> None:
-        self.identifier = identifier
-        super().__init__(f"the mailbox of {identifier} is full and its policy is to disconnect")

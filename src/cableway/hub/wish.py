@@ -5,6 +5,7 @@ Rule 2: one command at a time for one identifier; wishes that cancel each out be
 Rule 3: servers answer neither a repeated subscribe nor an unsubscribe, so silence is met by time: one resend, then a
 fresh line, once; then the wish fails for its waiters and is tried again on its own, slower beat.
 Rule 4: what is confirmed but not wanted is unsubscribed; what is wanted but lost is asked for again.
+Rule 5: an answer counts whenever it comes on the line it was asked on, also after the wait for it was given up.
 """
 
 from __future__ import annotations
@@ -89,10 +90,6 @@ def _table() -> dict[tuple[Stand, Turn], Transition[Stand, Move]]:
         (Stand.QUEUED, Turn.LEFT): to(Stand.GONE, Move.FORGET),
         (Stand.QUEUED, Turn.LINE_DOWN): to(Stand.OFFLINE),
         (Stand.QUEUED, Turn.DUE): to(Stand.NAMING, Move.NAME),
-        # The answer to an earlier question, after the wait for it was given up.
-        (Stand.QUEUED, Turn.CONFIRMED): to(Stand.LIVE, Move.GO_LIVE),
-        (Stand.QUEUED, Turn.REJECTED): to(Stand.GONE, Move.REFUSE, Move.FORGET),
-        (Stand.QUEUED, Turn.KEPT): to(Stand.REFUSED, Move.REFUSE),
         (Stand.NAMING, Turn.JOINED): to(Stand.NAMING),
         (Stand.NAMING, Turn.LEFT): to(Stand.GONE, Move.FORGET),
         (Stand.NAMING, Turn.LINE_DOWN): to(Stand.OFFLINE),
@@ -103,9 +100,6 @@ def _table() -> dict[tuple[Stand, Turn], Transition[Stand, Move]]:
         (Stand.ASKED, Turn.LINE_DOWN): to(Stand.OFFLINE),
         (Stand.ASKED, Turn.DUE): to(Stand.ASKED, Move.AGAIN),
         (Stand.ASKED, Turn.SILENT): to(Stand.QUEUED, Move.FAIL),
-        (Stand.ASKED, Turn.CONFIRMED): to(Stand.LIVE, Move.GO_LIVE),
-        (Stand.ASKED, Turn.REJECTED): to(Stand.GONE, Move.REFUSE, Move.FORGET),
-        (Stand.ASKED, Turn.KEPT): to(Stand.REFUSED, Move.REFUSE),
         (Stand.ABANDONED, Turn.JOINED): to(Stand.ASKED),
         (Stand.ABANDONED, Turn.LINE_DOWN): to(Stand.GONE, Move.FORGET),
         (Stand.ABANDONED, Turn.DUE): to(Stand.COOLING, Move.RENOUNCE),
@@ -135,6 +129,11 @@ def _table() -> dict[tuple[Stand, Turn], Transition[Stand, Move]]:
         (Stand.REFUSED, Turn.LINE_DOWN): to(Stand.OFFLINE),
         (Stand.REFUSED, Turn.CONFIRMED): to(Stand.LIVE, Move.GO_LIVE),
     }
+    # In the first two it is the answer to an earlier question, after the wait for it was given up.
+    for waiting in (Stand.QUEUED, Stand.NAMING, Stand.ASKED):
+        table[waiting, Turn.CONFIRMED] = to(Stand.LIVE, Move.GO_LIVE)
+        table[waiting, Turn.REJECTED] = to(Stand.GONE, Move.REFUSE, Move.FORGET)
+        table[waiting, Turn.KEPT] = to(Stand.REFUSED, Move.REFUSE)
     for unwanted in (Stand.ABANDONED, Stand.LEAVING, Stand.COOLING):
         table[unwanted, Turn.REJECTED] = to(Stand.GONE, Move.FORGET)
     for again in (Stand.RETURNING, Stand.REFUSED):
@@ -180,6 +179,10 @@ class Wish:
     """Whether the line was dropped once for this identifier's silence."""
     silences: int = 0
     """Times in a row that its waiters were told of a time-out."""
+    pauses: int = 0
+    """Times in a row that it had to wait before being asked for again."""
+    farewells: int = 0
+    """Unsubscribe commands sent since it was last asked for."""
     last_command: float = float("-inf")
     """When a command for its channel was last written."""
     early: list[tuple[Message[Any], int]] = field(factory=list)

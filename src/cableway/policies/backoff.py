@@ -62,11 +62,12 @@ class ExponentialBackoff:
         if not 0 <= jitter <= 1:
             msg = f"jitter={jitter!r} is not a part of the wait: give 0 to 1"
             raise ValueError(msg)
-        self.__attrs_init__(low, high, factor, jitter)
+        self.__attrs_init__(low, high, float(factor), jitter)
 
     def delay(self, failures: int, random: Random) -> float:
         """Return seconds to wait after *failures* failures in a row."""
-        # Powers beyond this are over any cap, and would overflow a float in the end.
-        power = min(failures, 64)
-        middle = min(self.minimum * self.factor**power, self.maximum)
+        try:
+            middle = min(self.minimum * self.factor**failures, self.maximum)
+        except OverflowError:
+            middle = self.maximum
         return middle * random.uniform(1 - self.jitter, 1 + self.jitter)

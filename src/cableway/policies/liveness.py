@@ -2,16 +2,18 @@
 
 Servers beat every few seconds: Rails every 3, AnyCable as configured, its first beat up to one and a half intervals
 after the welcome. Any frame is a sign of life. The interval is learned from the beats, so that a server that beats
-every 30 s is not taken for dead.
+every 30 s is not taken for dead, its first beat included.
 """
 
 from __future__ import annotations
 
-UNKNOWN_BEAT_LIMIT = 30.0
-"""Seconds of silence allowed before a beat is known: no server that beats every 3 s needs a tenth of it."""
 GRACE = 3.0
 """Seconds on top of the missed beats, for a slow network."""
 MISSED_BEATS = 2
+UNKNOWN_BEAT_LIMIT = 1.5 * 30 + GRACE
+"""Seconds of silence allowed before a beat is known: the first one of a server that beats every 30 s."""
+SHORTEST_BEAT = 0.5
+"""Seconds. Beats closer together came late, in a heap after a stall, and say nothing of the interval."""
 
 
 class Liveness:
@@ -28,7 +30,10 @@ class Liveness:
         if self._last_ping is not None:
             gap = now - self._last_ping
             # A late beat must widen the limit at once; early ones, after a stall, narrow it slowly.
-            self.beat = gap if self.beat is None or gap > self.beat else 0.75 * self.beat + 0.25 * gap
+            if self.beat is None or gap > self.beat:
+                self.beat = gap if gap >= SHORTEST_BEAT else self.beat
+            elif gap >= SHORTEST_BEAT:
+                self.beat = 0.75 * self.beat + 0.25 * gap
         self._last_ping = now
 
     @property

@@ -28,7 +28,7 @@ class EventStream(Generic[E]):
 
     def __init__(self) -> None:
         self._events: deque[E] = deque(maxlen=BACKLOG)
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiters: set[asyncio.Future[None]] = set()
         self._ended = False
 
     def __aiter__(self) -> EventStream[E]:
@@ -38,8 +38,12 @@ class EventStream(Generic[E]):
         while not self._events:
             if self._ended:
                 raise StopAsyncIteration
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiters.discard(waiter)
         return self._events.popleft()
 
     def _push(self, event: E) -> None:
@@ -51,8 +55,9 @@ class EventStream(Generic[E]):
         self._wake()
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
 
 class EventFeed:
@@ -62,11 +67,12 @@ class EventFeed:
     included, and one that is registered right after ``subscribe()`` misses nothing.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, parent: EventFeed | None = None) -> None:
         self._source = source
-        self._callbacks: list[tuple[type[Event], Callable[[Any], object]]] = []
+        self._callbacks: dict[object, tuple[type[Event], Callable[[Any], object]]] = {}
         self._streams: WeakSet[EventStream[Any]] = WeakSet()
-        self._tasks: set[asyncio.Task[None]] = set()
+        # Whoever settles the parent waits for the callbacks of its children, too.
+        self._tasks: set[asyncio.Task[None]] = set() if parent is None else parent._tasks  # noqa: SLF001 - its own kind
 
     def on(self, event_type: type[E], callback: Callable[[E], object]) -> Callable[[], None]:
         """Call *callback* with each event of *event_type* or a subclass; return a function that ends it.
@@ -77,12 +83,11 @@ class EventFeed:
         if not (isinstance(event_type, type) and issubclass(event_type, Event)) or not callable(callback):
             msg = f"on({event_type!r}, {callback!r}): give an event class such as Connected, and a function"
             raise TypeError(msg)
-        entry = (event_type, callback)
-        self._callbacks.append(entry)
+        key = object()
+        self._callbacks[key] = (event_type, callback)
 
         def stop() -> None:
-            if entry in self._callbacks:
-                self._callbacks.remove(entry)
+            self._callbacks.pop(key, None)
 
         return stop
 
@@ -107,12 +112,14 @@ class EventFeed:
         self._streams.clear()
 
     async def settle(self, timeout: float) -> None:
-        """Let async callbacks finish, and cancel those that take longer than *timeout* seconds."""
+        """Let async callbacks finish, and cancel those that take longer than *timeout* seconds.
+
+        Called from one of them, it waits for none: they might wait for each other.
+        """
         # One turn, so that what was just emitted has been told.
         await asyncio.sleep(0)
-        current = asyncio.current_task()
-        pending = [task for task in self._tasks if task is not current]
-        if pending:
+        pending = list(self._tasks)
+        if pending and asyncio.current_task() not in self._tasks:
             _, late = await asyncio.wait(pending, timeout=timeout)
             for task in late:
                 task.cancel()
@@ -123,7 +130,7 @@ class EventFeed:
         log_event(self._source, event)
         for stream in list(self._streams):
             stream._push(event)  # noqa: SLF001 - see end()
-        for event_type, callback in list(self._callbacks):
+        for event_type, callback in list(self._callbacks.values()):
             if isinstance(event, event_type):
                 self._call(callback, event)
         if last:
@@ -132,7 +139,9 @@ class EventFeed:
     def _call(self, callback: Callable[[Any], object], event: Event) -> None:
         try:
             result = callback(event)
-        except Exception as error:  # noqa: BLE001 - a listener's fault is told, and stays the listener's
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - a listener's fault is told, and stays the listener's
             self._failed(callback, event, error)
             return
         if inspect.isawaitable(result):
@@ -143,10 +152,12 @@ class EventFeed:
     async def _finish(self, callback: Callable[[Any], object], event: Event, result: Any) -> None:
         try:
             await result
-        except Exception as error:  # noqa: BLE001 - as above
+        except (KeyboardInterrupt, SystemExit, asyncio.CancelledError):
+            raise
+        except BaseException as error:  # noqa: BLE001 - as above
             self._failed(callback, event, error)
 
-    def _failed(self, callback: Callable[[Any], object], event: Event, error: Exception) -> None:
+    def _failed(self, callback: Callable[[Any], object], event: Event, error: BaseException) -> None:
         failure = CallbackFailed(getattr(callback, "__qualname__", type(callback).__name__), error)
         if isinstance(event, CallbackFailed):
             # A callback that cannot even hear of a failure would otherwise be told for ever.

@@ -1,8 +1,7 @@
 """One session as the client sees it, from the open line to its end.
 
 Rule 1: the server speaks first, with ``welcome`` or ``disconnect``; what comes earlier is held and acted on after it.
-Rule 2: nothing that a server sends can stop the reader: what makes no sense is counted; too much ends the
-session.
+Rule 2: nothing that a server sends can stop the reader: what makes no sense is counted; too much ends the session.
 Rule 3: after the end, nothing counts any more.
 
 The table holds the rules; the class holds what one session has to remember.
@@ -132,6 +131,8 @@ class ClientSession:
 
     def receive(self, raw: bytes, now: float) -> list[Frame]:
         """Take one frame from the line and return the frames to act on, in order. Never raises."""
+        if self.phase is Phase.ENDED:
+            return []
         try:
             mapping = self._codec.decode(raw)
             if mapping is None:

@@ -1,0 +1,87 @@
+"""What happens to a line, in plain words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cableway import events
+from cableway.cli.terminal import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cableway import Cable, Subscription
+    from cableway.cli.running import Run
+    from cableway.events import Event
+
+
+def cable_line(event: Event) -> str | None:
+    """Tell what happened to a cable, ``None`` where another event tells it as well."""
+    match event:
+        case events.Connecting(attempt=1, address=address):
+            return f"connecting to {address}"
+        case events.Connected(reconnected=reconnected, transport=transport, protocol=protocol):
+            return f"connected{' again' if reconnected else ''} ({transport}, {protocol})"
+        case events.RetryScheduled(delay=delay, attempt=attempt, error=error):
+            why = f": {error}" if error is not None else ""
+            return f"the line is down, dial {attempt} in {delay:.1f} s{why}"
+        case events.ServerErrorReceived(fields=fields):
+            return f"the server sent an error: {dict(fields)}"
+        case events.ServerMisbehaved(rule=rule):
+            return f"the server sends frames that cannot be read: {rule}"
+        case _:
+            return None
+
+
+def subscription_line(label: str, event: Event) -> str | None:
+    """Tell what happened to the subscription called *label*, ``None`` where nothing needs telling."""
+    match event:
+        case events.Connected(reconnected=reconnected):
+            return f"subscribed{' again' if reconnected else ''} to {label}"
+        case events.ConfirmationTimedOut(error=error):
+            return str(error)
+        case events.MessagesDropped(dropped=dropped):
+            return f"{dropped} messages of {label} were lost"
+        case _:
+            return None
+
+
+def tell_cable(cable: Cable, tell: Callable[[str], None] = say) -> None:
+    """Tell what happens to *cable*, a line each."""
+
+    def heard(event: Event) -> None:
+        text = cable_line(event)
+        if text is not None:
+            tell(text)
+
+    cable.on(events.Event, heard)
+
+
+def remember_trouble(cable: Cable, run: Run) -> None:
+    """Let *run* know why the line is down, as long as it is."""
+
+    def down(event: events.Disconnected) -> None:
+        run.trouble = event.error
+
+    def up(_: events.Connected) -> None:
+        run.trouble = None
+
+    cable.on(events.Disconnected, down)
+    cable.on(events.Connected, up)
+
+
+def tell_subscription(subscription: Subscription[object], label: str, tell: Callable[[str], None] = say) -> None:
+    """Tell what happens to *subscription* from its first confirmation on, a line each."""
+    confirmed = False
+
+    def heard(event: Event) -> None:
+        nonlocal confirmed
+        confirmed = confirmed or isinstance(event, events.Connected)
+        # Before that it is an error of the command, which tells it itself.
+        if not confirmed:
+            return
+        text = subscription_line(label, event)
+        if text is not None:
+            tell(text)
+
+    subscription.on(events.Event, heard)

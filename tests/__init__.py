@@ -1,0 +1,1 @@
+"""All tests; ``tests.support`` and the like are importable from the root of the repository."""

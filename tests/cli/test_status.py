@@ -1,0 +1,81 @@
+"""What happens to a line is told in plain words, once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cableway import Cable, MemoryTransport, errors, events
+from cableway.cli.running import Run
+from cableway.cli.status import cable_line, remember_trouble, subscription_line, tell_cable
+
+if TYPE_CHECKING:
+    from cableway.events import Event
+
+REFUSED = errors.HostUnreachable("ws://h/cable", "refused")
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (events.Connecting(1, "ws://h/cable"), "connecting to ws://h/cable"),
+        (events.Connecting(2, "ws://h/cable"), None),
+        (events.Connected(reconnected=False, transport="websocket", protocol="base"), "connected (websocket, base)"),
+        (
+            events.Connected(reconnected=True, transport="websocket", protocol="base"),
+            "connected again (websocket, base)",
+        ),
+        (events.Disconnected(REFUSED), None),
+        (events.RetryScheduled(0.25, 2, REFUSED), "the line is down, dial 2 in 0.2 s: ws://h/cable: refused"),
+        (events.RetryScheduled(1, 2, None), "the line is down, dial 2 in 1.0 s"),
+        (events.ServerErrorReceived({"reason": "x"}), "the server sent an error: {'reason': 'x'}"),
+        (events.ServerMisbehaved("not JSON"), "the server sends frames that cannot be read: not JSON"),
+        (events.Closed(None), None),
+    ],
+)
+def test_events_of_a_cable_have_words(event: Event, line: str | None) -> None:
+    """One line an event, and none where another event says the same."""
+    assert cable_line(event) == line
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (events.Connected(reconnected=False), "subscribed to Room 42"),
+        (events.Connected(reconnected=True), "subscribed again to Room 42"),
+        (events.MessagesDropped("{}", "drop_oldest", 3), "3 messages of Room 42 were lost"),
+        (events.Rejected("{}", revoked=False), None),
+    ],
+)
+def test_events_of_a_subscription_have_words(event: Event, line: str | None) -> None:
+    """A rejection is an error, told by the command itself."""
+    assert subscription_line("Room 42", event) == line
+
+
+async def test_a_cable_is_told_of_as_it_goes() -> None:
+    """Events come out as lines, and the run knows what is in the way while the line is down."""
+    told: list[str] = []
+    run = Run()
+    cable = Cable("ws://127.0.0.1:9/cable", transports=[_Refusing()], open_timeout=0.05)
+    tell_cable(cable, told.append)
+    remember_trouble(cable, run)
+
+    with pytest.raises(errors.ConnectTimeout):
+        await cable.open()
+
+    assert told[0] == "connecting to ws://127.0.0.1:9/cable"
+    assert told[1].startswith("the line is down, dial 2 in ")
+    assert "nobody is there" in str(run.trouble)
+
+
+class _Refusing(MemoryTransport):
+    """A network on which nobody is there."""
+
+    def __init__(self) -> None:
+        """Need no server."""
+
+    async def open(self, request: object, sink: object) -> None:  # type: ignore[override]
+        """Refuse."""
+        url, what = "ws://127.0.0.1:9/cable", "nobody is there"
+        raise errors.HostUnreachable(url, what)

@@ -1,0 +1,244 @@
+"""``cableway subscribe``, as a program of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cableway.cli.subscribe import Source
+from cableway.errors import UsageError
+from cableway.gateway import Connection, Gateway
+from cableway.server import sign_stream
+from tests.cli.programs import COMMAND, LIMIT, ran, started, until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SUBSCRIBED = "subscribed to"
+NOBODY = "ws://127.0.0.1:1/cable"
+
+
+async def test_stdout_is_one_json_line_a_message_and_nothing_else(gateway: Gateway) -> None:
+    """Programs read messages, people read stderr."""
+    async with started("subscribe", gateway.url, "RoomChannel", "-p", "room=42", "--count", "3") as program:
+        await program.tells(SUBSCRIBED)
+        for value in ({"text": "hé"}, None, [1]):
+            await gateway.broadcast("room/42", value)
+        ended = await program.ends()
+
+    assert ended.code == 0
+    assert ended.stdout == '{"text":"hé"}\nnull\n[1]\n'
+    assert ended.stderr.splitlines() == [
+        f"connecting to {gateway.url}",
+        "connected (websocket, actioncable-v1-json)",
+        "subscribed to RoomChannel room=42",
+    ]
+
+
+async def test_typed_parameters_make_another_subscription(gateway: Gateway) -> None:
+    """``room:=7`` is a number on the server."""
+    async with started("subscribe", gateway.url, "RoomChannel", "-p", "room:=7", "-n", "1", "-q") as program:
+        await until(lambda: gateway.stats().streams == 1)
+        await gateway.broadcast("room/7", "number")
+        ended = await program.ends()
+
+    assert (ended.code, ended.stdout, ended.stderr) == (0, '"number"\n', "")
+
+
+async def test_an_envelope_tells_more(gateway: Gateway) -> None:
+    """``--envelope`` puts the time beside the data."""
+    async with started("subscribe", gateway.url, "--stream", "news", "-n", "1", "--envelope") as program:
+        await program.tells(SUBSCRIBED)
+        await gateway.broadcast("news", 1)
+        ended = await program.ends()
+
+    told = json.loads(ended.stdout)
+    assert told["data"] == 1
+    assert told["received_at"].endswith("+00:00")
+
+
+async def test_a_signed_stream_comes_from_the_environment() -> None:
+    """A signed name opens a stream, so it has no place on a command line."""
+    async with (
+        Gateway(secret="k3y") as gateway,
+        started(
+            "subscribe", gateway.url, "--signed-stream-env", "NAME", "-n", "1", NAME=sign_stream("orders", "k3y")
+        ) as program,
+    ):
+        await program.tells(SUBSCRIBED)
+        await gateway.broadcast("orders", "shipped")
+        ended = await program.ends()
+
+    assert (ended.code, ended.stdout) == (0, '"shipped"\n')
+
+
+async def test_a_rejection_is_code_3(gateway: Gateway) -> None:
+    """And one line says what was refused."""
+    ended = await ran("subscribe", gateway.url, "RoomChannel", "-p", "room=closed", "-q")
+
+    assert (ended.code, ended.stdout) == (3, "")
+    assert ended.stderr.count("\n") == 1
+    assert "rejected" in ended.stderr
+
+
+class _Word(Connection):
+    async def connect(self) -> None:
+        request = self.request
+        if "please" not in (request.headers.get("X-Token"), request.query.get("token"), request.cookies.get("word")):
+            self.reject()
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ([], 4),
+        (["--header-env", "X-Token=WORD"], 0),
+        (["--query-env", "token=WORD"], 0),
+        (["--cookie-env", "COOKIE"], 0),
+    ],
+    ids=["nothing", "header", "query", "cookie"],
+)
+async def test_credentials_come_from_the_environment(options: list[str], code: int) -> None:
+    """Without them the server turns us away, which is code 4; they are never shown."""
+    async with Gateway(connection=_Word, public_streams=True) as gateway:
+        ended = await ran(
+            "subscribe", gateway.url, "--stream", "s", "--timeout", "0.7", *options, WORD="please", COOKIE="word=please"
+        )
+
+    assert ended.code == code
+    assert "please" not in ended.stderr
+
+
+async def test_credentials_come_from_a_file(tmp_path: Path) -> None:
+    """A headers file does as well."""
+    (tmp_path / "headers").write_text("X-Token: please\n")
+
+    async with Gateway(connection=_Word, public_streams=True) as gateway:
+        ended = await ran(
+            "subscribe", gateway.url, "--stream", "s", "--timeout", "0.7", "--headers-file", str(tmp_path / "headers")
+        )
+
+    assert ended.code == 0
+
+
+async def test_time_without_enough_messages_is_code_5(gateway: Gateway) -> None:
+    """What came before the end was written; the line says how much was missing."""
+    async with started("subscribe", gateway.url, "--stream", "s", "-n", "2", "--timeout", "1.5") as program:
+        await program.tells(SUBSCRIBED)
+        await gateway.broadcast("s", 1)
+        ended = await program.ends()
+
+    assert (ended.code, ended.stdout) == (5, "1\n")
+    assert ended.stderr.endswith("error: not done within 1.5 s; 1 of 2 messages came\n")
+
+
+async def test_time_without_a_count_is_success(gateway: Gateway) -> None:
+    """Listening for a while is what was asked for."""
+    ended = await ran("subscribe", gateway.url, "--stream", "s", "--timeout", "0.7")
+
+    assert ended.code == 0
+
+
+async def test_time_without_a_server_is_code_5() -> None:
+    """It was never subscribed, so it is no success; the reason is told."""
+    ended = await ran("subscribe", NOBODY, "--stream", "s", "--timeout", "0.5", "-q")
+
+    assert ended.code == 5
+    assert ended.stderr.count("\n") == 1
+    assert "refused the connection" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("count", "number", "code"),
+    [
+        ([], signal.SIGINT, 0),
+        ([], signal.SIGTERM, 0),
+        (["-n", "1"], signal.SIGINT, 130),
+        (["-n", "1"], signal.SIGTERM, 143),
+    ],
+)
+async def test_a_signal_ends_it_well(gateway: Gateway, count: list[str], number: signal.Signals, code: int) -> None:
+    """Without a count that is how it is meant to end; with one, it was interrupted. The server sees a goodbye."""
+    async with started("subscribe", gateway.url, "--stream", "s", *count) as program:
+        await program.tells(SUBSCRIBED)
+        program.signal(number)
+        ended = await program.ends()
+
+    assert ended.code == code
+    assert "Traceback" not in ended.stderr
+    await until(lambda: not gateway.stats().connections)
+
+
+async def test_it_survives_a_server_that_dies(gateway: Gateway) -> None:
+    """The line comes back by itself, and stderr tells the story."""
+    async with started("subscribe", gateway.url, "--stream", "s", "-n", "2") as program:
+        await program.tells(SUBSCRIBED)
+        await gateway.broadcast("s", "before")
+        assert await program.prints() == '"before"\n'
+        gateway.kill()
+        await gateway.stop()
+        await program.tells("the line is down")
+        await gateway.start()
+        await program.tells("subscribed again")
+        await gateway.broadcast("s", "after")
+        ended = await program.ends()
+
+    assert (ended.code, ended.stdout) == (0, '"after"\n')
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of other systems")
+async def test_a_reader_that_leaves_ends_it_quietly(gateway: Gateway) -> None:
+    """``| head -1`` ends it with success and without a word, although no further message comes."""
+    reader, writer = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, "subscribe", gateway.url, "--stream", "s", "-q", stdout=writer, stderr=PIPE
+    )
+    os.close(writer)
+    await until(lambda: gateway.stats().streams == 1)
+    await gateway.broadcast("s", 1)
+    assert await asyncio.to_thread(os.read, reader, 100) == b"1\n"
+    os.close(reader)
+    async with asyncio.timeout(LIMIT):
+        _, told = await process.communicate()
+
+    assert (process.returncode, told) == (0, b"")
+
+
+async def test_a_slow_reader_loses_nothing() -> None:
+    """More than pipe, socket and mailbox hold arrives in order once it is read, and the line stays up meanwhile."""
+    count, pad = 30_000, "x" * 100
+    async with (
+        Gateway(public=True, ping_interval=0.1, ws_max_pending_size=0, ws_write_timeout=60) as gateway,
+        started("subscribe", gateway.url, "--stream", "s", "-n", str(count)) as program,
+    ):
+        await program.tells(SUBSCRIBED)
+        for number in range(count):
+            await gateway.broadcast("s", [number, pad])
+            if not number % 100:
+                await asyncio.sleep(0)
+        # Longer than a line may be silent at this rhythm of pings.
+        await asyncio.sleep(3.5)
+        ended = await program.ends()
+
+    assert ended.code == 0
+    numbers: list[Any] = [json.loads(line)[0] for line in ended.stdout.splitlines()]
+    assert numbers == list(range(count))
+    assert "the line is down" not in ended.stderr
+
+
+def test_one_thing_is_subscribed_to() -> None:
+    """Nothing, or two things, is a mistake; parameters belong to a channel."""
+    for options in (
+        {"channel": None},
+        {"channel": "A", "stream": "s"},
+        {"channel": None, "stream": "s", "params": ("a=1",)},
+    ):
+        with pytest.raises(UsageError):
+            Source(**options)

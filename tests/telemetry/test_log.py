@@ -1,0 +1,104 @@
+"""Log lines: one an event, at the level that fits, never a payload."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cableway import events
+from cableway.errors import LineClosed, SubscriptionTimeout
+from cableway.telemetry.log import log_event
+
+if TYPE_CHECKING:
+    from cableway.events import Event
+
+LOST = LineClosed(1011, "restarting")
+SILENT = SubscriptionTimeout("Chat", 10)
+
+LINES: list[tuple[Event, int, str]] = [
+    (events.Connecting(3, "ws://one.example/"), logging.DEBUG, "cable: dial 3 to ws://one.example/"),
+    (
+        events.Connected(reconnected=False, transport="memory", protocol="actioncable-v1-json"),
+        logging.INFO,
+        "cable: connected by memory, actioncable-v1-json",
+    ),
+    (
+        events.Connected(reconnected=True, transport="memory", protocol="actioncable-v1-json"),
+        logging.INFO,
+        "cable: reconnected by memory, actioncable-v1-json",
+    ),
+    (events.Disconnected(LOST), logging.INFO, "cable: disconnected: the line was closed with code 1011 (restarting)"),
+    (events.Disconnected(None), logging.INFO, "cable: disconnected: closed by the user"),
+    (
+        events.RetryScheduled(1.234, 2, LOST),
+        logging.WARNING,
+        "cable: dial 2 in 1.23 s: the line was closed with code 1011 (restarting)",
+    ),
+    (events.Closed(None), logging.INFO, "cable: closed"),
+    (events.Closed(LOST), logging.ERROR, "cable: given up: the line was closed with code 1011 (restarting)"),
+    (events.Rejected("Chat", revoked=False), logging.WARNING, "cable: rejected by the server"),
+    (events.Rejected("Chat", revoked=True), logging.WARNING, "cable: revoked by the server"),
+    (events.ConfirmationTimedOut(SILENT), logging.WARNING, str(SILENT)),
+    (
+        events.MessagesDropped("Chat", "drop_oldest", 7),
+        logging.WARNING,
+        "cable: mailbox full (drop_oldest), 7 messages lost so far",
+    ),
+    (events.ServerMisbehaved("not JSON"), logging.WARNING, "cable: malformed frames from the server: not JSON"),
+    (
+        events.ServerErrorReceived({"type": "error", "text": "payload"}),
+        logging.WARNING,
+        "cable: the server sent an error frame with 2 fields",
+    ),
+    (events.CallbackFailed("mine", ValueError("no")), logging.ERROR, "cable: the callback mine failed"),
+    (
+        events.NamingFailed(LookupError("payload")),
+        logging.WARNING,
+        "cable: the function that names the stream failed: LookupError",
+    ),
+]
+
+
+@pytest.mark.parametrize(("event", "level", "text"), LINES)
+def test_each_event_has_its_line(event: Event, level: int, text: str, caplog: pytest.LogCaptureFixture) -> None:
+    """At the level that fits: INFO tells states, WARNING what is tried again, ERROR what was given up."""
+    with caplog.at_level(logging.DEBUG, "cableway"):
+        log_event("cable", event)
+    [record] = caplog.records
+    assert (record.levelno, record.getMessage()) == (level, text)
+    assert "payload" not in record.getMessage()
+
+
+def test_every_kind_of_event_is_told() -> None:
+    """None was forgotten."""
+    kinds = {value for value in vars(events).values() if isinstance(value, type) and issubclass(value, events.Event)}
+    assert kinds - {events.Event} == {type(event) for event, _, _ in LINES}
+
+
+def test_an_event_of_another_kind_is_told_too(caplog: pytest.LogCaptureFixture) -> None:
+    """With what it shows of itself."""
+
+    class Other(events.Event):
+        def __repr__(self) -> str:
+            return "Other()"
+
+    with caplog.at_level(logging.DEBUG, "cableway"):
+        log_event("cable", Other())
+    assert [record.getMessage() for record in caplog.records] == ["cable: Other()"]
+
+
+def test_a_failing_callback_is_told_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    """It is a fault in the user's own code, which they want to find."""
+    with caplog.at_level(logging.DEBUG, "cableway"):
+        log_event("cable", events.CallbackFailed("mine", ValueError("no")))
+    info: Any = caplog.records[0].exc_info
+    assert info[0] is ValueError
+
+
+def test_a_program_that_wants_no_logs_sees_none() -> None:
+    """The library adds a null handler and sets no level."""
+    logger = logging.getLogger("cableway")
+    assert any(isinstance(handler, logging.NullHandler) for handler in logger.handlers)
+    assert logger.level == logging.NOTSET

@@ -1,0 +1,48 @@
+"""Events as values."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+import cableway
+from cableway import events
+from cableway.errors import NotConnected, SubscriptionTimeout
+
+SAMPLES = [
+    events.Connecting(1, "ws://example.com/cable"),
+    events.Connected(reconnected=True, transport="websocket", protocol="actioncable-v1-json"),
+    events.Disconnected(NotConnected("closed")),
+    events.RetryScheduled(0.5, 2, None),
+    events.Closed(None),
+    events.ServerErrorReceived({"message": "no"}),
+    events.ServerMisbehaved("not JSON"),
+    events.Rejected("id", revoked=False),
+    events.ConfirmationTimedOut(SubscriptionTimeout("id", 10)),
+    events.MessagesDropped("id", "drop_oldest", 3),
+    events.CallbackFailed("on_connected", ValueError("no")),
+    events.NamingFailed(ValueError("no")),
+]
+
+
+def test_every_kind_of_event_is_public() -> None:
+    """Whoever can hear of an event can name it, and the samples below are all there are."""
+    kinds = {kind.__name__ for kind in events.Event.__subclasses__()}
+
+    assert kinds == {type(sample).__name__ for sample in SAMPLES}
+    assert kinds | {"Event"} <= set(cableway.__all__)
+
+
+@pytest.mark.parametrize("event", SAMPLES, ids=lambda event: type(event).__name__)
+def test_events_do_not_change(event: events.Event) -> None:
+    """Many listeners get the same object: none can change it for the others."""
+    assert isinstance(event, events.Event)
+    for field in attrs.fields(type(event)):
+        with pytest.raises(attrs.exceptions.FrozenInstanceError):
+            setattr(event, field.name, None)
+
+
+def test_equal_events_are_equal() -> None:
+    """They can be compared in tests."""
+    assert events.Closed(None) == events.Closed(None)
+    assert events.RetryScheduled(0.5, 2, None) != events.RetryScheduled(0.5, 3, None)
