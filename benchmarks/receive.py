@@ -2,9 +2,9 @@
 
     python benchmarks/receive.py [--messages 100000] [--rounds 7]
 
-Each round of ours stands between two rounds of the bare loop ``async for raw in ws: json.loads(raw)``, so that a machine
-whose clock drifts skews the ratio little. The sender runs on another core. *Tick* is the longest time that a task which
-sleeps for a millisecond was held up during the round: the median of the rounds' maxima is given.
+Each round of ours stands between two rounds of the bare loop ``async for raw in ws: json.loads(raw)``, so that a
+machine whose clock drifts skews the ratio little. The sender runs on another core. *Tick* is the longest time that a
+task which sleeps for a millisecond was held up during the round: the median of the rounds' maxima is given.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 import json
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -96,8 +95,7 @@ async def ours(url: str, messages: int) -> Round:
                     if not left:
                         return
 
-            result = await measured(messages, body)
-        return result
+            return await measured(messages, body)
 
 
 def use_orjson(wanted: bool) -> bool:  # noqa: FBT001 - a switch
@@ -131,9 +129,11 @@ async def main() -> None:
     messages = options.messages // CHUNK * CHUNK
     script = Path(__file__).with_name("blaster.py")
     arguments = ["--messages", str(messages), "--size", str(options.size)]
-    sender = subprocess.Popen([sys.executable, str(script), *arguments], stdout=subprocess.PIPE, text=True)
-    assert sender.stdout is not None
-    url = f"ws://127.0.0.1:{sender.stdout.readline().strip()}/cable"
+    sender = await asyncio.create_subprocess_exec(
+        sys.executable, str(script), *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    port = await sender.stdout.readline() if sender.stdout is not None else b""
+    url = f"ws://127.0.0.1:{port.decode().strip()}/cable"
     try:
         bares: list[Round] = [await bare(url, messages)]
         kinds: dict[str, list[Round]] = {"cableway": [], "cableway + orjson": []}
@@ -149,7 +149,7 @@ async def main() -> None:
                 report(kind, results, bares)
     finally:
         sender.kill()
-        sender.wait()
+        await sender.wait()
 
 
 if __name__ == "__main__":

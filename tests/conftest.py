@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import asyncio
 import ipaddress
 import os
 import random
@@ -31,12 +30,6 @@ def pytest_sessionstart() -> None:
 def seed() -> None:
     """Make each test's randomness the same in each run."""
     random.seed(20_111)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def no_stray_loop() -> None:
-    """Have nobody make an event loop by merely asking for one: looptime asks in plain tests, and nobody closes it."""
-    asyncio.set_event_loop(None)
 
 
 @pytest.fixture(autouse=True, scope="session")

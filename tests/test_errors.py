@@ -65,8 +65,10 @@ CASES: list[tuple[CableError, str, bool]] = [
     (InvalidPayload("no object"), "no object", False),
     (
         MessageTooLarge(70_000, 65_536),
-        "the command is 70000 bytes and the limit is 65536: AnyCable closes a line on which more arrives. "
-        "Send less at once, or raise max_command_size= if your server allows it",
+        (
+            "the command is 70000 bytes and the limit is 65536: AnyCable closes a line on which more arrives. "
+            "Send less at once, or raise max_command_size= if your server allows it"
+        ),
         False,
     ),
     (InvalidHeader("a line break"), "a line break", False),
@@ -95,8 +97,10 @@ CASES: list[tuple[CableError, str, bool]] = [
     ),
     (
         UnsupportedProtocol(URL, "chat\n", ["actioncable-v1-json", "actioncable-unsupported"]),
-        f"{SHOWN}: the server chose the subprotocol 'chat\\n'; offered were actioncable-v1-json, "
-        "actioncable-unsupported. Is this an Action Cable or AnyCable server, and the right path?",
+        (
+            f"{SHOWN}: the server chose the subprotocol 'chat\\n'; offered were actioncable-v1-json, "
+            "actioncable-unsupported. Is this an Action Cable or AnyCable server, and the right path?"
+        ),
         False,
     ),
     (
@@ -151,8 +155,10 @@ CASES: list[tuple[CableError, str, bool]] = [
     ),
     (
         SubscriptionTimeout(CHANNEL, 10.0),
-        f"{CHANNEL}: no answer within 10 s, though asked twice. Rails gives no answer to an unknown channel class: "
-        "is the name spelt as in the server's code? Trying again in the background",
+        (
+            f"{CHANNEL}: no answer within 10 s, though asked twice. Rails gives no answer to an unknown channel class: "
+            "is the name spelt as in the server's code? Trying again in the background"
+        ),
         True,
     ),
     (

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -46,6 +47,17 @@ def data(messages: list[Message[Any]]) -> list[Any]:
     return [message.data for message in messages]
 
 
+async def read(chat: Subscription[Any], into: list[Any]) -> None:
+    """Read until it ends, in one way or the other."""
+    async for message in chat:
+        into.append(message.data)  # noqa: PERF401 - what came before an error counts
+
+
+async def _read_one(chat: Subscription[Any]) -> None:
+    async with chat:
+        await anext(chat)
+
+
 # Confirmation --------------------------------------------------------------------------------------------------------
 
 
@@ -80,6 +92,21 @@ async def test_a_handle_may_be_awaited_many_times() -> None:
         assert not again.done()
         made.server.confirm(chat.identifier)
         assert await again is chat
+
+
+async def test_a_handle_goes_wherever_an_awaitable_goes() -> None:
+    """``gather``, ``wait_for``, ``ensure_future``."""
+    async with connected() as made:
+        one, two, three = (made.cable.subscribe("Chat", n=n) for n in range(3))
+        waiting = background(asyncio.wait_for(one, 5))
+        gathering = asyncio.gather(one, two)
+        future = asyncio.ensure_future(three)
+        await settle()
+        for handle in (one, two, three):
+            made.server.confirm(handle.identifier)
+        assert await waiting is one
+        assert await gathering == [one, two]
+        assert await future is three
 
 
 async def test_handles_are_hashed_by_identity() -> None:
@@ -215,10 +242,9 @@ async def test_a_revocation_is_a_late_rejection() -> None:
         made.server.message(chat.identifier, 1, 2)
         made.server.reject(chat.identifier)
         made.server.message(chat.identifier, 3)
-        got = []
+        got: list[Any] = []
         with pytest.raises(SubscriptionRejected) as caught:
-            async for message in chat:
-                got.append(message.data)  # noqa: PERF401 - what came before the error counts
+            await read(chat, got)
         assert caught.value.revoked
         await settle()
         assert got == [1, 2]
@@ -229,10 +255,9 @@ async def test_leaving_the_block_of_a_revoked_subscription() -> None:
     """It does not wait for a server that has nothing more to hear."""
     async with connected() as made:
         chat = await made.live()
+        made.server.reject(chat.identifier)
         with pytest.raises(SubscriptionRejected):
-            async with chat:
-                made.server.reject(chat.identifier)
-                await anext(chat)
+            await _read_one(chat)
         await chat.unsubscribe()
         assert commands(made) == []
 
@@ -283,7 +308,7 @@ async def test_a_rejection_that_is_to_be_retried() -> None:
 
 # Messages ------------------------------------------------------------------------------------------------------------
 
-VALUES: list[Any] = [None, False, 0, 0.0, "", [], {}, "text", {"a": [1, None]}, "🚂 \u2028 \\ \"", True, 10**15]
+VALUES: list[Any] = [None, False, 0, 0.0, "", [], {}, "text", {"a": [1, None]}, '🚂 \u2028 \\ "', True, 10**15]
 
 
 async def test_every_value_is_delivered() -> None:
@@ -326,19 +351,19 @@ async def test_several_iterators_share_the_mailbox() -> None:
         chat = await made.live()
         got: list[list[int]] = [[], [], []]
 
-        async def read(into: list[int]) -> None:
+        async def slowly(into: list[int]) -> None:
             async for message in chat:
                 into.append(message.data)
                 await asyncio.sleep(0.01)
 
-        readers = [background(read(into)) for into in got]
+        readers = [background(slowly(into)) for into in got]
         await settle()
         for start in range(0, 60, 6):
             made.server.message(chat.identifier, *range(start, start + 6))
             await asyncio.sleep(0.1)
         await chat.unsubscribe()
         await asyncio.gather(*readers)
-        assert sorted(sum(got, [])) == list(range(60))
+        assert sorted(chain(*got)) == list(range(60))
         assert all(got)
         assert all(part == sorted(part) for part in got)
 
@@ -393,12 +418,7 @@ async def test_iteration_survives_reconnects() -> None:
         told: list[Event] = []
         chat.on(Event, told.append)
         got: list[Any] = []
-
-        async def read() -> None:
-            async for message in chat:
-                got.append(message.data)  # noqa: PERF401 - it never ends by itself
-
-        reading = background(read())
+        reading = background(read(chat, got))
         for number in range(3):
             made.server.message(chat.identifier, number)
             made.server.close(1011)
@@ -758,10 +778,9 @@ async def test_error_raises_once_the_unread_was_read() -> None:
     """Iteration may go on after it."""
     async with connected() as made:
         chat, _ = await fill(made, "error", range(8))
-        got = []
+        got: list[Any] = []
         with pytest.raises(MailboxOverflow, match="5 messages"):
-            async for message in chat:
-                got.append(message.data)  # noqa: PERF401 - what came before the error counts
+            await read(chat, got)
         assert got == [0, 1, 2, 3, 4]
         made.server.message(chat.identifier, "on")
         assert (await anext(chat)).data == "on"
@@ -1027,3 +1046,13 @@ async def test_what_a_handle_shows() -> None:
         assert repr(chat) == '<Subscription {"channel":"Chat","room":7} subscribed, 1 unread>'
         assert chat.stats().unread_bytes > len("confidential")
         assert chat.channel is None
+
+
+async def test_log_lines_say_which_subscription(caplog: pytest.LogCaptureFixture) -> None:
+    """Two hundred of them would be no help otherwise."""
+    with caplog.at_level("INFO", "cableway"):
+        async with connected() as made:
+            chat = await made.live(room=7)
+            made.server.reject(chat.identifier)
+            await settle()
+    assert 'subscription {"channel":"Chat","room":7}: revoked by the server' in caplog.messages

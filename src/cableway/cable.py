@@ -310,7 +310,7 @@ class Cable:
 
 def _chain(transports: Literal["auto"] | Sequence[Transport]) -> Sequence[Transport]:
     if transports == "auto":
-        from cableway.transports.websocket import WebSocketTransport  # noqa: PLC0415 - heavy, and not always the one
+        from cableway.transports.websocket import WebSocketTransport  # heavy, and not always the one
 
         return (WebSocketTransport(),)
     if isinstance(transports, str) or len(transports) != 1:

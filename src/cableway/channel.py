@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import (
     TYPE_CHECKING,
@@ -20,18 +20,18 @@ from typing import (
 
 import attrs
 
-from cableway.errors import InvalidIdentifier, NotConnected
-from cableway.types import JSONValue
+from cableway.errors import InvalidIdentifier, UsageError
 
 if TYPE_CHECKING:
     from cableway.subscription import Subscription
+    from cableway.types import JSONValue
 
 T = TypeVar("T")
 P = ParamSpec("P")
 C = TypeVar("C", bound="Channel[Any]")
 
 _Method = Callable[Concatenate[C, P], object]
-_Action = Callable[Concatenate[C, P], Awaitable[None]]
+_Action = Callable[Concatenate[C, P], Coroutine[Any, Any, None]]
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False)
@@ -86,12 +86,12 @@ class Channel(Generic[T]):
         """The subscription that this instance is used by.
 
         Raises:
-            NotConnected: It was not given to ``cable.subscribe()`` yet.
+            UsageError: It was not given to ``cable.subscribe()`` yet.
         """
         subscription = self.__dict__.get("_subscription")
         if subscription is None:
-            hint = f"this {type(self).__name__} was not given to cable.subscribe() yet"
-            raise NotConnected("unknown", hint)
+            msg = f"this {type(self).__name__} was not given to cable.subscribe() yet"
+            raise UsageError(msg)
         return cast("Subscription[T]", subscription)
 
     def bind(self, subscription: Subscription[T]) -> None:
@@ -116,7 +116,7 @@ def action(method: Any = None, /, *, name: str | None = None) -> Any:
     return _make_action(method, name)
 
 
-def _make_action(method: Callable[..., object], name: str | None) -> Callable[..., Awaitable[None]]:
+def _make_action(method: Callable[..., object], name: str | None) -> Callable[..., Coroutine[Any, Any, None]]:
     signature = inspect.signature(method)
     server_name = name or method.__name__
 

@@ -100,7 +100,7 @@ class InvalidURL(UsageError):
     """The address cannot be dialled."""
 
     def __init__(self, url: object, rule: str) -> None:
-        self.url = redact_url(url) if isinstance(url, str) else repr(type(url))
+        self.url: str = redact_url(url) if isinstance(url, str) else repr(type(url))
         self.rule = rule
         super().__init__(f"cannot dial {self.url!r}: {rule}; for example wss://example.com/cable")
 
@@ -151,7 +151,7 @@ class ConnectError(CableError):
     retryable = True
 
     def __init__(self, url: str, what: str, hint: str = "") -> None:
-        self.url = redact_url(url)
+        self.url: str = redact_url(url)
         self.what = what
         self.hint = hint
         super().__init__(f"{self.url}: {what}" + (f". {hint}" if hint else ""))
@@ -183,7 +183,7 @@ class HandshakeRefused(ConnectError):
 
     def __init__(self, url: str, status: int, headers: Mapping[str, str], body: bytes = b"", hint: str = "") -> None:
         self.status = status
-        self.headers = dict(headers)
+        self.headers: dict[str, str] = dict(headers)
         self.body = body
         super().__init__(url, f"the server refused the upgrade with HTTP {status}", hint)
 
@@ -205,7 +205,7 @@ class ConnectTimeout(ConnectError, TimeoutError):
         self.last = last
         after = f"; the last try ended with: {redact_text(str(last))}" if last is not None else ""
         super().__init__(url, f"{phase} within {seconds:g} s{after}")
-        self.__cause__ = last
+        self.__cause__: BaseException | None = last
 
 
 class UnsupportedProtocol(ConnectError):
@@ -215,7 +215,7 @@ class UnsupportedProtocol(ConnectError):
 
     def __init__(self, url: str, selected: str | None, offered: Sequence[str]) -> None:
         self.selected = selected
-        self.offered = tuple(offered)
+        self.offered: tuple[str, ...] = tuple(offered)
         super().__init__(
             url,
             f"the server chose the subprotocol {printable(repr(selected))}; offered were {', '.join(self.offered)}",
@@ -229,7 +229,7 @@ class SourceFailed(ConnectError):
     def __init__(self, url: str, source: str, error: BaseException) -> None:
         self.source = source
         super().__init__(url, f"the {source} function failed with {type(error).__name__}", "Only this dial is affected")
-        self.__cause__ = error
+        self.__cause__: BaseException | None = error
 
 
 # Was open, then broke ------------------------------------------------------------------------------------------------
@@ -251,7 +251,7 @@ class LineClosed(LineLost):
         why = f" ({printable(reason)})" if reason else ""
         cause = f": {type(error).__name__}" if error is not None else ""
         super().__init__(f"the line was closed {told}{why}{cause}")
-        self.__cause__ = error
+        self.__cause__: BaseException | None = error
 
 
 class LineStale(LineLost):
@@ -369,7 +369,7 @@ class PublishFailed(CableError):
     """A server did not accept a publication."""
 
     def __init__(self, url: str, what: str, *, status: int | None = None, retryable: bool = True) -> None:
-        self.url = redact_url(url)
+        self.url: str = redact_url(url)
         self.status = status
         self.retryable = retryable
         super().__init__(f"{self.url}: {what}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
+
+from cableway.redact import redact_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +86,7 @@ class ServerMisbehaved(Event):
 class Rejected(Event):
     """The server refused a subscription, or took it back."""
 
-    identifier: str
+    identifier: str = field(repr=redact_identifier)
     revoked: bool
     """Whether it had been confirmed before."""
 
@@ -100,7 +102,7 @@ class ConfirmationTimedOut(Event):
 class MessagesDropped(Event):
     """A mailbox overflowed; told once an episode, counted in ``stats()``."""
 
-    identifier: str
+    identifier: str = field(repr=redact_identifier)
     policy: str
     dropped: int
     """Messages lost so far by this handle."""

@@ -7,18 +7,18 @@ import inspect
 import os
 import random
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from cableway.errors import WrongLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cableway.types import MaybeAwaitable
 
 T = TypeVar("T")
 
-wall_clock = time.time
+wall_clock: Callable[[], float] = time.time
 """Unix time, for what users see. Never for deciding anything: wall clocks jump."""
 
 
@@ -29,7 +29,7 @@ def new_random() -> random.Random:
 
 async def resolve(value: MaybeAwaitable[T]) -> T:
     """Return *value*, awaited if need be."""
-    return await value if inspect.isawaitable(value) else value
+    return cast("T", await value if inspect.isawaitable(value) else value)
 
 
 async def until_done(futures: Sequence[asyncio.Future[Any]], limit: float = 1.0) -> None:

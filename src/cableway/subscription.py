@@ -11,6 +11,7 @@ from attrs import frozen
 from cableway.engine.sending import Outgoing, encode_command
 from cableway.errors import MailboxOverflow, NotConnected, SubscriptionClosed
 from cableway.events import ConfirmationTimedOut, Event, Rejected
+from cableway.redact import redact_identifier
 from cableway.states import State, SubscriptionState
 from cableway.telemetry.feed import EventFeed, EventStream
 from cableway.types import to_limit
@@ -68,13 +69,13 @@ class Subscription(Generic[T]):
         self._engine = engine
         if not engine.at_rest:
             engine.home.check()
-        self._feed = EventFeed("subscription", engine.feed)
         self._waiters: set[asyncio.Future[None]] = set()
         self._readers: set[asyncio.Future[None]] = set()
         self._decode = decode
         self._turn_began = 0.0
         self._channel = channel
         self._handle = engine.hub.join(identifier, options, self._tell, engine.home.now())
+        self._feed = EventFeed(f"subscription {self._label}", engine.feed)
         self._mailbox = self._handle.mailbox
         self._mailbox.on_ready = self._ready
         self._outgoing = Outgoing(engine, self._handle)
@@ -124,7 +125,7 @@ class Subscription(Generic[T]):
         return self._feed.on(event_type, callback)
 
     def __repr__(self) -> str:
-        return f"<Subscription {self._handle.wish.label} {self.state.value}, {len(self._mailbox)} unread>"
+        return f"<Subscription {self._label} {self.state.value}, {len(self._mailbox)} unread>"
 
     # Waiting for it, leaving it
 
@@ -150,7 +151,7 @@ class Subscription(Generic[T]):
                 raise over
             if self._engine.line.state is State.IDLE:
                 hint = "open it first: async with cable, or await cable.open()"
-                raise NotConnected("idle", hint)
+                raise NotConnected(State.IDLE.value, hint)
             await self._change(self._waiters)
         return self
 
@@ -247,7 +248,7 @@ class Subscription(Generic[T]):
         except TimeoutError:
             if not clock.expired():
                 raise
-            msg = f"no matching message of {self._handle.wish.label} within {limit:g} s"
+            msg = f"no matching message of {self._label} within {limit:g} s"
             raise TimeoutError(msg) from None
 
     def take(self, limit: int = 64) -> list[Message[T]]:
@@ -319,6 +320,10 @@ class Subscription(Generic[T]):
         await self._outgoing.send(data)
 
     # Inside
+
+    @property
+    def _label(self) -> str:
+        return redact_identifier(self._handle.wish.label)
 
     def _over(self) -> CableError | None:
         """Return what ended it, if anything did."""

@@ -142,9 +142,7 @@ async def test_a_reader_that_paused_itself_does_not_take_the_line_for_dead() -> 
             made.server.send({"type": "ping", "message": 1})
         assert made.transport.dials == 1
 
-        got = []
-        for _ in range(103):
-            got.append((await chat.receive(timeout=1)).data)
+        got = [(await chat.receive(timeout=1)).data for _ in range(103)]
         assert got == list(range(103))
         assert not made.server.connection.paused
 

@@ -260,7 +260,7 @@ async def raw_socket(gateway: Gateway) -> tuple[asyncio.StreamReader, asyncio.St
     """Upgrade by hand over a socket that buffers little, subscribe to stream a, and then never read."""
     plain = socket.socket()
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    plain.setblocking(False)  # noqa: FBT003 - the socket module's own way to say it
+    plain.setblocking(False)
     await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", gateway.port))
     reader, writer = await asyncio.open_connection(sock=plain, limit=1024)
     writer.write(

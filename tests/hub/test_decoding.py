@@ -22,10 +22,7 @@ HEAD = b'{"identifier":%b,"message":' % ESCAPED
 @pytest.fixture(params=["standard library", "orjson"])
 def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Read JSON in both ways."""
-    if request.param == "orjson":
-        fast = pytest.importorskip("orjson").loads
-    else:
-        fast = None
+    fast = pytest.importorskip("orjson").loads if request.param == "orjson" else None
     monkeypatch.setattr(decoding, "fast_loads", fast)
     monkeypatch.setattr(json_codec, "fast_loads", fast)
     return str(request.param)
@@ -156,7 +153,7 @@ def test_malformed_frames_are_handed_back_with_their_fault(tail: bytes) -> None:
 
 @pytest.mark.usefixtures("reader")
 def test_depth_and_size_are_survived() -> None:
-    """A message nested beyond reading is malformed; one with very many digits is read as the reader can, or malformed."""
+    """What is nested beyond reading is malformed; very many digits are read as far as the reader can, or malformed."""
     messages, strays = decode(HEAD + b"[" * 100_000 + b"]" * 100_000 + b"}", HEAD + b"9" * 100_000 + b"}", HEAD + b"1}")
     assert messages[-1].data == 1
     assert len(messages) + len(strays.frames) == 3

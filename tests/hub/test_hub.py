@@ -145,7 +145,7 @@ def test_a_second_handle_hears_that_it_is_connected() -> None:
     second = desk.join()
     assert desk.told[id(second)] == []
 
-    assert desk.events(second) == [Connected(False, "memory", "actioncable-v1-json")]  # noqa: FBT003
+    assert desk.events(second) == [Connected(False, "memory", "actioncable-v1-json")]
     assert second.state is SUBSCRIBED
 
 
@@ -178,7 +178,7 @@ def test_live_subscriptions_are_asked_for_again() -> None:
     for handle in (first, second):
         events = desk.events(handle)
         assert [type(event) for event in events] == [Connected, Disconnected, Connected]
-        assert events[-1] == Connected(True, "memory", "actioncable-v1-json")  # noqa: FBT003
+        assert events[-1] == Connected(True, "memory", "actioncable-v1-json")
 
 
 def test_a_subscribe_in_flight_is_repeated_on_the_next_line() -> None:
@@ -190,7 +190,7 @@ def test_a_subscribe_in_flight_is_repeated_on_the_next_line() -> None:
     desk.confirm()
 
     assert desk.sent() == ["+A", "+A"]
-    assert desk.events(handle) == [Connected(False, "memory", "actioncable-v1-json")]  # noqa: FBT003
+    assert desk.events(handle) == [Connected(False, "memory", "actioncable-v1-json")]
 
 
 def test_an_unsubscribe_that_was_not_sent_is_not_needed() -> None:

@@ -107,7 +107,7 @@ def test_policies(policy: Any, kept: list[str], signal: Signal, by: str, way: st
         box.pop()
         signals = [box.put_run(run("c", "d", "e"), b"", 0.0)]
 
-    assert [one for one in signals if one is not Signal.FINE][0] is signal
+    assert next(one for one in signals if one is not Signal.FINE) is signal
     assert box.dropped == (0 if policy == "pause" else 2)
     assert box.overflowed == (policy == "error")
     assert (len(box), box.size) == (len(kept), len(kept))

@@ -33,15 +33,15 @@ def test_the_cap_comes_before_the_jitter() -> None:
 
 
 @given(
-    st.floats(0.001, 100),
-    st.floats(1, 1000),
-    st.floats(1, 1e6),
-    st.floats(0, 1),
-    st.integers(0, 10**6),
-    st.integers(0, 1000),
+    minimum=st.floats(0.001, 100),
+    more=st.floats(1, 1000),
+    factor=st.floats(1, 1e6),
+    jitter=st.floats(0, 1),
+    failures=st.integers(0, 10**6),
+    seed=st.integers(0, 1000),
 )
 def test_every_wait_is_within_its_bounds(
-    minimum: float, more: float, factor: float, jitter: float, failures: int, seed: int
+    *, minimum: float, more: float, factor: float, jitter: float, failures: int, seed: int
 ) -> None:
     """However often it failed, however odd the numbers: never longer than the cap and its jitter, never negative."""
     backoff = ExponentialBackoff(minimum, minimum * more, factor, jitter)

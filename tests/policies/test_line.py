@@ -201,5 +201,5 @@ def test_closing_with_an_error_keeps_it() -> None:
 
 def test_what_cannot_happen_is_our_fault() -> None:
     """A welcome without a dial is none of the server's."""
-    with pytest.raises(UnexpectedEvent, match="no transition from State.IDLE on Happening.WELCOMED"):
+    with pytest.raises(UnexpectedEvent, match=r"no transition from State\.IDLE on Happening\.WELCOMED"):
         line().welcomed(0)

@@ -312,7 +312,8 @@ class HubMachine(RuleBasedStateMachine):
         assert self.hub.deadline is None
         assert not self.server.has
         driver, router = self.hub._driver, self.hub.router
-        assert not (driver._queue or driver._unanswered or driver._live or router._heads or router._pausing)
+        for leftover in (driver._queue, driver._unanswered, driver._live, router._heads, router._pausing):
+            assert not leftover
         assert not any(handle.wish.partings for handle in self.left)
 
     def _recover(self) -> None:

@@ -45,7 +45,8 @@ class Model:
     def put(self, frames: list[bytes]) -> bool:
         """Take frames; return whether there is something to tell."""
         if self.policy == "latest":
-            return any([self._put([frame]) for frame in frames])
+            told = [self._put([frame]) for frame in frames]
+            return any(told)
         return self._put(frames)
 
     def _put(self, frames: list[bytes]) -> bool:

@@ -40,7 +40,7 @@ LINES: list[tuple[Event, int, str]] = [
     (events.Closed(LOST), logging.ERROR, "cable: given up: the line was closed with code 1011 (restarting)"),
     (events.Rejected("Chat", revoked=False), logging.WARNING, "cable: rejected by the server"),
     (events.Rejected("Chat", revoked=True), logging.WARNING, "cable: revoked by the server"),
-    (events.ConfirmationTimedOut(SILENT), logging.WARNING, str(SILENT)),
+    (events.ConfirmationTimedOut(SILENT), logging.WARNING, f"cable: {SILENT}"),
     (
         events.MessagesDropped("Chat", "drop_oldest", 7),
         logging.WARNING,

@@ -119,7 +119,7 @@ def test_a_second_welcome_is_counted() -> None:
 def test_a_disconnect_is_the_end(live: bool) -> None:  # noqa: FBT001
     """Before the welcome and after it; nothing counts any more."""
     talk = Talk(live=live)
-    assert talk.say({"type": "disconnect", "reason": "remote", "reconnect": False}) == [Disconnect("remote", False)]  # noqa: FBT003
+    assert talk.say({"type": "disconnect", "reason": "remote", "reconnect": False}) == [Disconnect("remote", False)]
     for frame in ({"type": "welcome"}, {"identifier": "a", "message": 1}, b"junk", b"null", {"type": "disconnect"}):
         assert talk.say(frame) == []
     assert talk.session.phase is ENDED

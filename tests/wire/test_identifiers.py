@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from enum import Enum
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
@@ -98,7 +98,7 @@ def test_order_does_not_matter_and_nothing_is_changed(params: dict[str, Any]) ->
     assert json.dumps(params) == before
 
 
-class Colour(str, Enum):
+class Colour(StrEnum):
     """A string with a name."""
 
     RED = "red"

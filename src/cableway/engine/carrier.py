@@ -5,9 +5,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cableway.errors import CableError, ConnectTimeout, LineClosed, LineStale, ServerDisconnect, Unauthorized
+from cableway.errors import (
+    CableError,
+    ConnectTimeout,
+    LineClosed,
+    LineStale,
+    NotConnected,
+    ServerDisconnect,
+    Unauthorized,
+)
+from cableway.hub.driver import QUIET
 from cableway.policies.liveness import Liveness
 from cableway.runtime import wall_clock
+from cableway.states import State
 from cableway.wire.client_session import ClientSession, Phase
 from cableway.wire.frames import Confirm, Data, Disconnect, Frame, Ping, Reject, ServerError, Welcome
 
@@ -47,8 +57,8 @@ class Carrier:
     """One line. Once :meth:`drop` was called it reports nothing any more."""
 
     def __init__(self, owner: Owner, hub: Hub, codec: Codec, dialect: BaseDialect, clock: Callable[[], float]) -> None:
-        self.session = ClientSession(codec, dialect)
-        self.last_command = float("-inf")
+        self.session: ClientSession = ClientSession(codec, dialect)
+        self.last_command: float = float("-inf")
         """When a command for a channel was last written."""
         self.error: CableError | None = None
         """What ended the line, if it ended by itself."""
@@ -76,8 +86,14 @@ class Carrier:
 
     @property
     def connection(self) -> Connection:
-        """The open connection."""
-        assert self._connection is not None
+        """The open connection.
+
+        Raises:
+            NotConnected: There is none yet.
+        """
+        if self._connection is None:
+            hint = "the line is still coming up"
+            raise NotConnected(State.CONNECTING.value, hint)
         return self._connection
 
     @property
@@ -137,6 +153,16 @@ class Carrier:
         if self._over:
             raise self.error or LineClosed(None, "it was closed on this side before all was written")
 
+    async def flush(self, timeout: float) -> None:
+        """Wait until the connection has taken all commands, and the server the time to begin to run the last one.
+
+        Raises:
+            CableError: As for :meth:`drain`.
+        """
+        await self.drain(timeout)
+        while not self._over and (rest := self.last_command + QUIET - self._clock()) > 0:  # noqa: ASYNC110 - it is time
+            await asyncio.sleep(rest)
+
     def drop(self) -> None:
         """Be done with the line, without a word to the server."""
         self._over = True
@@ -169,15 +195,17 @@ class Carrier:
             self.session.lost()
             self._break(LineClosed(code, reason, error))
 
-    def malformed(self, fault: MalformedFrame) -> None:
-        """Take note of a frame whose reader, later and elsewhere, could make no sense of it."""
-        self.session.malformed(fault, self._clock())
-        self._judge(fault)
+    def stray(self, frame: bytes, fault: MalformedFrame | None) -> None:
+        """Take a frame that its reader, later and elsewhere, found not to be a message of theirs.
 
-    def reread(self, frame: bytes) -> None:
-        """Act on a frame that looked like a message of a subscription and turned out to be something else."""
-        self._take(frame, wall_clock())
-        self._owner.settle()
+        It makes no sense at all (*fault*), or is something else that has to be acted on.
+        """
+        if fault is None:
+            self._take(frame, wall_clock())
+            self._owner.settle()
+        else:
+            self.session.malformed(fault, self._clock())
+            self._judge(fault)
 
     def _take(self, raw: bytes, at: float) -> None:
         if self._over:

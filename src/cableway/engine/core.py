@@ -26,7 +26,6 @@ from cableway.events import (
     ServerErrorReceived,
     ServerMisbehaved,
 )
-from cableway.hub.driver import QUIET
 from cableway.hub.effects import HubEffect, Name, PauseReading, Recycle, ResumeReading, Send
 from cableway.hub.hub import Hub
 from cableway.policies.classify import as_refusal
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
 
     from cableway.errors import MalformedFrame
+    from cableway.hub.hub import NameSource
     from cableway.hub.wish import Wish
     from cableway.policies.backoff import Backoff
     from cableway.transports.base import Transport
@@ -68,15 +68,15 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         random = new_random()
         self.settings = settings
-        self.home = Home("the cable")
-        self.feed = EventFeed("cable")
-        self.line = Line(settings.backoff, random)
-        self.hub = Hub(JSONCodec(), BaseDialect(), random)
+        self.home: Home = Home("the cable")
+        self.feed: EventFeed = EventFeed("cable")
+        self.line: Line = Line(settings.backoff, random)
+        self.hub: Hub = Hub(JSONCodec(), BaseDialect(), random)
         self.hub.on_effects = self.settle
         self.hub.on_stray = self._stray
         self.carrier: Carrier | None = None
         """The line that is up, or coming up."""
-        self.calls = count()
+        self.calls: count[int] = count()
         """Numbers the calls that have to wait."""
         self.ready: list[Outgoing] = []
         """Those whose waiting calls can go."""
@@ -113,24 +113,29 @@ class Engine:
         self._do(self.line.open(self.home.now()))
         self._openers += 1
         try:
-            async with asyncio.timeout(timeout):
-                await self._until_open()
+            await self._until_open(timeout)
             self._claimed = True
         except BaseException as error:
-            if type(error) is TimeoutError:
-                error = ConnectTimeout(self._dialer.address, timeout or 0, "no line came up", self.line.error)
             # A line that another call has opened, or still waits for, is not this caller's to take down.
             if self._openers == 1 and not self._claimed:
                 await self._give_up(error if isinstance(error, CableError) else None)
-            raise error
+            raise
         finally:
             self._openers -= 1
 
-    async def _until_open(self) -> None:
-        while self.line.state is not State.CONNECTED:
-            if self.line.state is State.CLOSED:
-                raise self.closed_error()
-            await self._change()
+    async def _until_open(self, timeout: float | None) -> None:
+        limit = asyncio.timeout(timeout)
+        try:
+            async with limit:
+                while self.line.state is not State.CONNECTED:
+                    if self.line.state is State.CLOSED:
+                        raise self.closed_error()
+                    await self._change()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            last = self.line.error
+            raise ConnectTimeout(self._dialer.address, timeout or 0, "no line came up", last) from last
 
     async def _give_up(self, error: CableError | None) -> None:
         if self.line.state is not State.CLOSED:
@@ -182,6 +187,13 @@ class Engine:
         # One failure is raised in many places: each begins its own story, or the traceback would grow for ever.
         return error.with_traceback(None)
 
+    @property
+    def up(self) -> Carrier:
+        """The line that is up; ``NotConnected`` if there is none."""
+        if self.carrier is None:
+            raise NotConnected(self.line.state.value)
+        return self.carrier
+
     def settle(self) -> None:
         """Carry out what the hub asks for, and set the timer anew."""
         if self._settling:
@@ -201,8 +213,6 @@ class Engine:
 
     def welcomed(self) -> None:
         """The server welcomed us."""
-        carrier = self.carrier
-        assert carrier is not None
         now = self.home.now()
         self._do(self.line.welcomed(now))
         again, self._connected_before = self._connected_before, True
@@ -248,8 +258,8 @@ class Engine:
         match effect:
             case Send(command) if carrier is not None:
                 carrier.send(command)
-            case Name(wish):
-                _ = self._spawn(self._name(wish), "cableway-name")
+            case Name(wish) if wish.name_source is not None:
+                _ = self._spawn(self._name(wish, wish.name_source), "cableway-name")
             case Recycle(error) if carrier is not None:
                 self._failed(error)
             case PauseReading() if carrier is not None:
@@ -318,15 +328,12 @@ class Engine:
             return
         with suppress(TimeoutError, CableError):
             async with asyncio.timeout(timeout):
-                await carrier.drain(self.settings.write_timeout)
-                while (rest := carrier.last_command + QUIET - self.home.now()) > 0 and carrier is self.carrier:
-                    await asyncio.sleep(rest)
+                await carrier.flush(self.settings.write_timeout)
 
-    async def _name(self, wish: Wish) -> None:
-        assert wish.name_source is not None
+    async def _name(self, wish: Wish, source: NameSource) -> None:
         try:
             async with asyncio.timeout(NAMING_TIMEOUT):
-                identifier = await resolve(wish.name_source())
+                identifier = await resolve(source())
         except asyncio.CancelledError:
             # Nobody waits for the name any more, or the function cancelled itself: then it is asked again later.
             self._named(wish, None)
@@ -342,13 +349,8 @@ class Engine:
         self.settle()
 
     def _stray(self, frame: bytes, fault: MalformedFrame | None) -> None:
-        carrier = self.carrier
-        if carrier is None:
-            return
-        if fault is not None:
-            carrier.malformed(fault)
-        else:
-            carrier.reread(frame)
+        if self.carrier is not None:
+            self.carrier.stray(frame, fault)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = self.home.loop.create_task(coroutine, name=name)

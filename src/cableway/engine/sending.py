@@ -148,8 +148,7 @@ class Outgoing:
             raise MessageTooLarge(size, limit)
 
     def _write(self, data: str) -> Carrier:
-        carrier, wish = self._engine.carrier, self._handle.wish
-        assert carrier is not None
+        carrier, wish = self._engine.up, self._handle.wish
         carrier.last_command = wish.last_command = self._engine.home.now()
         carrier.send(Perform(wish.identifier or "", data))
         return carrier

@@ -6,9 +6,9 @@ from cableway.errors import MissingExtra
 
 try:
     import aiohttp as _aiohttp  # noqa: F401 - only to learn whether it is there
-except ImportError as error:
-    feature = "the gateway"
-    raise MissingExtra(feature, "gateway") from error
+except ImportError as _error:
+    _feature = "the gateway"
+    raise MissingExtra(_feature, "gateway") from _error
 
 from cableway.gateway.channel import Channel, action, periodically
 from cableway.gateway.connection import Connection, Request

@@ -35,7 +35,7 @@ PUBLICATION_LIMIT = 16 * 1024 * 1024
 CLOSE_TIMEOUT = 1.0
 """Seconds for a client to answer a close frame."""
 
-log = logging.getLogger("cableway.gateway")
+log: logging.Logger = logging.getLogger("cableway.gateway")
 
 
 class WebSocketLine:

@@ -65,7 +65,7 @@ class Connection:
         self.identifiers: dict[str, JSONValue] = {"sid": request.sid}
         """Who the client is; by exactly these it can be disconnected remotely. Set by :meth:`connect`, else the
         session's id."""
-        self.rejected = False
+        self.rejected: bool = False
         """Whether :meth:`reject` was called."""
         self._outlet = outlet
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 - asked for, and shown as what it is
 
-log = logging.getLogger("cableway.gateway")
+log: logging.Logger = logging.getLogger("cableway.gateway")
 
 
 class Gateway:
@@ -74,7 +74,7 @@ class Gateway:
         if options is not None and keywords:
             msg = f"options= and {', '.join(keywords)} were given: name the options in one place"
             raise UsageError(msg)
-        self.options = options or options_from_mapping(keywords)
+        self.options: GatewayOptions = options or options_from_mapping(keywords)
         if connection is not None and self.options.open_to_all:
             msg = "public and noauth let every client in, so connection= would never be asked: drop one of them"
             raise UsageError(msg)

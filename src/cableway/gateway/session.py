@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 HELD_COMMANDS = 64
 """Commands that may wait for a slow channel before the socket is read no further; beyond, TCP holds the client up."""
 
-log = logging.getLogger("cableway.gateway")
+log: logging.Logger = logging.getLogger("cableway.gateway")
 
 
 class House:
@@ -123,7 +123,7 @@ class Session:
             on_stall=lambda: self._count("stalled"),
         )
         self._tasks: list[asyncio.Task[None]] = []
-        self.identifiers = ""
+        self.identifiers: str = ""
         """The text by which a remote disconnect finds this session; empty until the client is let in."""
 
     @property

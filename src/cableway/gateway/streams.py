@@ -25,9 +25,9 @@ class Broadcast:
     __slots__ = ("_frames", "exclude", "text")
 
     def __init__(self, text: bytes, exclude: str | None = None) -> None:
-        self.text = text
+        self.text: bytes = text
         """The message as JSON."""
-        self.exclude = exclude
+        self.exclude: str | None = exclude
         """The id of the one session that must not get it."""
         self._frames: dict[str, bytes] = {}
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Transform: TypeAlias = Callable[[Any], "JSONValue"]
 """Gets a message, returns what to send instead."""
 
-log = logging.getLogger("cableway.gateway")
+log: logging.Logger = logging.getLogger("cableway.gateway")
 
 
 class Outbox(Protocol):
@@ -49,8 +49,8 @@ class Subscription:
         self.identifier = identifier
         self.params = params
         self.connection = connection
-        self.rejected = False
-        self.confirmed = False
+        self.rejected: bool = False
+        self.confirmed: bool = False
         self._outbox = outbox
         self._streams = streams
         self._transforms: dict[str, tuple[Transform | None, bool]] = {}

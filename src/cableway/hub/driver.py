@@ -61,7 +61,7 @@ class Driver:
     """Moves wishes from stand to stand."""
 
     def __init__(self, random: Random, ask: Callable[[HubEffect], None], drop: Callable[[Wish], None]) -> None:
-        self.agenda = Agenda()
+        self.agenda: Agenda = Agenda()
         self.carrier: tuple[str, str] | None = None
         """Transport and protocol of the line, while it is up."""
         self.loss: CableError | None = None

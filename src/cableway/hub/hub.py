@@ -49,7 +49,7 @@ class Hub:
         self._renounced: set[str] = set()
         self._is_open = True
         self._meetings: list[Callable[[], None]] = []
-        self.router = Router(self._wishes, self._effects.append)
+        self.router: Router = Router(self._wishes, self._effects.append)
         self._driver = Driver(random, self._ask, self._drop)
         self._driver.router = self.router
 

@@ -17,6 +17,7 @@ class Backoff(Protocol):
 
     def delay(self, failures: int, random: Random) -> float:
         """Return seconds to wait after *failures* failures in a row (0 for the first wait)."""
+        ...
 
 
 def _positive(value: Seconds, name: str) -> float:
@@ -27,7 +28,15 @@ def _positive(value: Seconds, name: str) -> float:
     return seconds
 
 
-@frozen(init=False)
+def _minimum(value: Seconds) -> float:
+    return _positive(value, "minimum")
+
+
+def _maximum(value: Seconds) -> float:
+    return _positive(value, "maximum")
+
+
+@frozen
 class ExponentialBackoff:
     """``min(minimum * factor**n, maximum) * U(1 - jitter, 1 + jitter)`` seconds after *n* failures.
 
@@ -44,25 +53,21 @@ class ExponentialBackoff:
         ValueError: A value is out of its range; the text names it.
     """
 
-    minimum: float
-    maximum: float
-    factor: float
-    jitter: float = field()
+    minimum: float = field(default=0.2, converter=_minimum)
+    maximum: float = field(default=30.0, converter=_maximum)
+    factor: float = field(default=2.0, converter=float)
+    jitter: float = 0.5
 
-    def __init__(
-        self, minimum: Seconds = 0.2, maximum: Seconds = 30.0, factor: float = 2.0, jitter: float = 0.5
-    ) -> None:
-        low, high = _positive(minimum, "minimum"), _positive(maximum, "maximum")
-        if high < low:
-            msg = f"maximum={high:g} is below minimum={low:g}"
+    def __attrs_post_init__(self) -> None:
+        if self.maximum < self.minimum:
+            msg = f"maximum={self.maximum:g} is below minimum={self.minimum:g}"
             raise ValueError(msg)
-        if not factor >= 1:
-            msg = f"factor={factor!r} would make waits shorter: give 1 or more"
+        if not self.factor >= 1:
+            msg = f"factor={self.factor!r} would make waits shorter: give 1 or more"
             raise ValueError(msg)
-        if not 0 <= jitter <= 1:
-            msg = f"jitter={jitter!r} is not a part of the wait: give 0 to 1"
+        if not 0 <= self.jitter <= 1:
+            msg = f"jitter={self.jitter!r} is not a part of the wait: give 0 to 1"
             raise ValueError(msg)
-        self.__attrs_init__(low, high, float(factor), jitter)
 
     def delay(self, failures: int, random: Random) -> float:
         """Return seconds to wait after *failures* failures in a row."""

@@ -104,8 +104,8 @@ class Line:
     """Keeps the state of the line, and decides what follows from what happens to it."""
 
     def __init__(self, backoff: Backoff, random: Random, *, stable_after: float = 30.0) -> None:
-        self.state = State.IDLE
-        self.failures = 0
+        self.state: State = State.IDLE
+        self.failures: int = 0
         """Failures in a row."""
         self.error: CableError | None = None
         """The last failure; in ``CLOSED`` the final one, ``None`` when the user closed it."""

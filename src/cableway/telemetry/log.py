@@ -6,46 +6,74 @@ INFO tells changes of state, WARNING what went wrong and is tried again, ERROR w
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cableway import events
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cableway.events import Event
 
-logger = logging.getLogger("cableway")
+logger: logging.Logger = logging.getLogger("cableway")
 logger.addHandler(logging.NullHandler())
 
 
+Line = tuple[int, str, tuple[object, ...]]
+"""A level, a text that begins with the place for the source, and what else goes into it."""
+
+
 def log_event(source: str, event: Event) -> None:
-    """Write the line for *event*, if there is one."""
-    match event:
-        case events.Connecting(attempt, address):
-            logger.debug("%s: dial %d to %s", source, attempt, address)
-        case events.Connected(reconnected, transport, protocol):
-            word = "reconnected" if reconnected else "connected"
-            logger.info("%s: %s by %s, %s", source, word, transport, protocol)
-        case events.Disconnected(error):
-            logger.info("%s: disconnected: %s", source, error or "closed by the user")
-        case events.RetryScheduled(delay, attempt, error):
-            logger.warning("%s: dial %d in %.2f s: %s", source, attempt, delay, error)
-        case events.Closed(None):
-            logger.info("%s: closed", source)
-        case events.Closed(error):
-            logger.error("%s: given up: %s", source, error)
-        case events.Rejected(_, revoked):
-            logger.warning("%s: %s by the server", source, "revoked" if revoked else "rejected")
-        case events.ConfirmationTimedOut(error):
-            logger.warning("%s", error)
-        case events.MessagesDropped(_, policy, dropped):
-            logger.warning("%s: mailbox full (%s), %d messages lost so far", source, policy, dropped)
-        case events.ServerMisbehaved(rule):
-            logger.warning("%s: malformed frames from the server: %s", source, rule)
-        case events.ServerErrorReceived(fields):
-            logger.warning("%s: the server sent an error frame with %d fields", source, len(fields))
-        case events.CallbackFailed(callback, error):
-            logger.error("%s: the callback %s failed", source, callback, exc_info=error)
-        case events.NamingFailed(error):
-            logger.warning("%s: the function that names the stream failed: %s", source, type(error).__name__)
-        case _:
-            logger.debug("%s: %s", source, event)
+    """Write the line for *event*."""
+    writer = _LINES.get(type(event))
+    level, text, arguments = writer(event) if writer is not None else (logging.DEBUG, "%s: %s", (event,))
+    failure = event.error if isinstance(event, events.CallbackFailed) else None
+    if logger.isEnabledFor(level):
+        logger.log(level, text, source, *arguments, exc_info=failure)
+
+
+def _connected(event: events.Connected) -> Line:
+    word = "reconnected" if event.reconnected else "connected"
+    return logging.INFO, "%s: %s by %s, %s", (word, event.transport, event.protocol)
+
+
+def _closed(event: events.Closed) -> Line:
+    if event.error is None:
+        return logging.INFO, "%s: closed", ()
+    return logging.ERROR, "%s: given up: %s", (event.error,)
+
+
+_LINES: dict[type[Event], Callable[[Any], Line]] = {
+    events.Connecting: lambda event: (logging.DEBUG, "%s: dial %d to %s", (event.attempt, event.address)),
+    events.Connected: _connected,
+    events.Disconnected: lambda event: (logging.INFO, "%s: disconnected: %s", (event.error or "closed by the user",)),
+    events.RetryScheduled: lambda event: (
+        logging.WARNING,
+        "%s: dial %d in %.2f s: %s",
+        (event.attempt, event.delay, event.error),
+    ),
+    events.Closed: _closed,
+    events.Rejected: lambda event: (
+        logging.WARNING,
+        "%s: %s by the server",
+        ("revoked" if event.revoked else "rejected",),
+    ),
+    events.ConfirmationTimedOut: lambda event: (logging.WARNING, "%s: %s", (event.error,)),
+    events.MessagesDropped: lambda event: (
+        logging.WARNING,
+        "%s: mailbox full (%s), %d messages lost so far",
+        (event.policy, event.dropped),
+    ),
+    events.ServerMisbehaved: lambda event: (logging.WARNING, "%s: malformed frames from the server: %s", (event.rule,)),
+    events.ServerErrorReceived: lambda event: (
+        logging.WARNING,
+        "%s: the server sent an error frame with %d fields",
+        (len(event.fields),),
+    ),
+    events.CallbackFailed: lambda event: (logging.ERROR, "%s: the callback %s failed", (event.callback,)),
+    events.NamingFailed: lambda event: (
+        logging.WARNING,
+        "%s: the function that names the stream failed: %s",
+        (type(event.error).__name__,),
+    ),
+}

@@ -100,3 +100,4 @@ class Transport(Protocol):
         Raises:
             ConnectError: One of its subclasses, which tells what went wrong.
         """
+        ...

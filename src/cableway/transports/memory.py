@@ -14,12 +14,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cableway.errors import ConnectTimeout, LineClosed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cableway.transports.base import DialRequest, Sink
 
 
@@ -29,7 +30,7 @@ class MemoryTransport:
     name = "memory"
 
     def __init__(self) -> None:
-        self.dials = 0
+        self.dials: int = 0
         """Dials seen so far."""
         self._dialling: deque[tuple[DialRequest, Sink, asyncio.Future[MemoryConnection]]] = deque()
         self._accepting: deque[asyncio.Future[None]] = deque()
@@ -91,9 +92,9 @@ class MemoryConnection:
 
     def __init__(self, sink: Sink, subprotocol: str | None) -> None:
         self.subprotocol = subprotocol
-        self.last_received = asyncio.get_running_loop().time()
+        self.last_received: float = asyncio.get_running_loop().time()
         self.server: MemoryServer
-        self.writable = asyncio.Event()
+        self.writable: asyncio.Event = asyncio.Event()
         """Clear it to have the client find its network jammed."""
         self.writable.set()
         self._sink = sink
@@ -176,7 +177,7 @@ class MemoryServer:
         self.connection = connection
         self.closed_by_client: tuple[int, str] | None = None
         """Close code and reason, once the client said goodbye."""
-        self.over = asyncio.Event()
+        self.over: asyncio.Event = asyncio.Event()
         """Set once the line has ended."""
         self._inbox: asyncio.Queue[bytes] = asyncio.Queue()
 

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from cableway.errors import MalformedFrame
-from cableway.transitions import look_up, to
+from cableway.transitions import Transition, look_up, to
 from cableway.wire.frames import Confirm, Data, Disconnect, Frame, Ping, Reject, ServerError, Unknown, Welcome
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ _KIND: dict[type[Frame], Heard] = {
     Unknown: Heard.UNKNOWN,
 }
 
-TABLE = {
+TABLE: dict[tuple[Phase, Heard], Transition[Phase, Act]] = {
     (Phase.GREETING, Heard.WELCOME): to(Phase.LIVE, Act.HAND_ON, Act.RELEASE),
     (Phase.GREETING, Heard.PING): to(Phase.GREETING, Act.COUNT),
     (Phase.GREETING, Heard.CONFIRM): to(Phase.GREETING, Act.HOLD),
@@ -106,7 +106,7 @@ class ClientSession:
     """The client's side of one session: bytes in, frames worth acting on out."""
 
     def __init__(self, codec: Codec, dialect: BaseDialect) -> None:
-        self.phase = Phase.GREETING
+        self.phase: Phase = Phase.GREETING
         self.counts: Counter[str] = Counter()
         """How many frames of no use came: ``empty``, ``held too many``, or by the value of :class:`Heard`.
 

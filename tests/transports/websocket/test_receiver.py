@@ -29,7 +29,7 @@ def open_protocol(*, limit: int = LIMIT, deflate: bool = False) -> ClientProtoco
     """A client's protocol after the handshake."""
     protocol = ClientProtocol(parse_uri("ws://127.0.0.1/cable"), state=State.OPEN, max_size=limit)
     if deflate:
-        protocol.extensions = [PerMessageDeflate(False, False, 15, 15)]  # noqa: FBT003 - the library's signature
+        protocol.extensions = [PerMessageDeflate(False, False, 15, 15)]
     return protocol
 
 
@@ -211,7 +211,7 @@ def test_a_small_frame_that_inflates_beyond_the_limit_fails_the_line() -> None:
 
 def test_compressed_and_plain_messages_keep_their_order() -> None:
     """A server may compress some messages and not others."""
-    server = PerMessageDeflate(False, False, 15, 15)  # noqa: FBT003 - the library's signature
+    server = PerMessageDeflate(False, False, 15, 15)
     data = b""
     for index in range(20):
         text = b"message %d" % index

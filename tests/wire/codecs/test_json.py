@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -105,13 +106,12 @@ def test_both_readers_accept_the_same(frame: bytes, value: Any) -> None:
 
 def test_numbers_beyond_reading(reader: str) -> None:
     """Four thousand digits and more are refused by the standard library; nothing hangs or raises anything else."""
-    try:
-        value = load(b"9" * 100_000)
-    except MalformedFrame as fault:
-        assert fault.rule == "not JSON"
+    if reader == "standard library":
+        with pytest.raises(MalformedFrame, match=r"not JSON$"):
+            load(b"9" * 100_000)
     else:
-        assert reader == "orjson"
-        assert value == float("inf")
+        with suppress(MalformedFrame):
+            assert load(b"9" * 100_000) == float("inf")
 
 
 @pytest.mark.parametrize("value", [float("nan"), [float("inf")], object(), {1, 2}, {"a": b""}])
@@ -127,5 +127,5 @@ def test_the_value_reader_stops_where_the_value_ends() -> None:
     assert read('xx{"a":1}}', 2) == ({"a": 1}, 9)
     assert read("12,3", 0) == (12, 2)
     for text in (" 1", "NaN", "-Infinity", ""):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=r"Expecting value|is not JSON"):
             read(text, 0)

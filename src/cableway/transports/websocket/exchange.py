@@ -24,9 +24,9 @@ class HttpExchange(asyncio.Protocol):
     """The line; set by the event loop, or by hand where the line was opened in another way."""
 
     def __init__(self) -> None:
-        self.received = bytearray()
+        self.received: bytearray = bytearray()
         """What came and was not taken yet."""
-        self.closed = False
+        self.closed: bool = False
         """Whether the other side, or the network, has ended the line."""
         self.error: Exception | None = None
         """Why it did, if it was not in good order."""
