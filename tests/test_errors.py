@@ -26,6 +26,7 @@ from cableway.errors import (
     MalformedFrame,
     MessageTooLarge,
     MissingExtra,
+    NamingFault,
     NotAWebSocket,
     NotConnected,
     ProxyFailure,
@@ -58,7 +59,7 @@ CASES: list[tuple[CableError, str, bool]] = [
     ),
     (
         InvalidURL(7, "an address is a string"),
-        "cannot dial \"<class 'int'>\": an address is a string; for example wss://example.com/cable",
+        "cannot dial 'int': an address is a string; for example wss://example.com/cable",
         False,
     ),
     (InvalidIdentifier("no channel"), "no channel", False),
@@ -145,12 +146,14 @@ CASES: list[tuple[CableError, str, bool]] = [
     (SubscriptionError(CHANNEL, "odd"), f"{CHANNEL}: odd", False),
     (
         SubscriptionRejected(CHANNEL),
-        f"{CHANNEL}: the server rejected the subscription; Action Cable gives no reason",
+        f"{CHANNEL}: the server rejected the subscription; Action Cable gives no reason. "
+        "Check the parameters and the rights",
         False,
     ),
     (
         SubscriptionRejected(CHANNEL, revoked=True),
-        f"{CHANNEL}: the server took the subscription back; Action Cable gives no reason",
+        f"{CHANNEL}: the server took the subscription back; Action Cable gives no reason. "
+        "Check the parameters and the rights",
         False,
     ),
     (
@@ -165,6 +168,11 @@ CASES: list[tuple[CableError, str, bool]] = [
         SubscriptionClosed(CHANNEL),
         f"{CHANNEL}: this handle was unsubscribed; call cable.subscribe(...) for a new one",
         False,
+    ),
+    (
+        NamingFault(LookupError("no")),
+        "a signed stream: its function failed with LookupError; it is asked again in the background",
+        True,
     ),
     (
         MailboxOverflow(CHANNEL, "10000 messages"),

@@ -21,6 +21,7 @@ from cableway import (
     Message,
     MessagesDropped,
     NamingFailed,
+    NamingFault,
     NotConnected,
     Rejected,
     State,
@@ -974,16 +975,19 @@ class Namer:
     ("failure", "told"), [(LookupError("no"), "LookupError"), ("", "InvalidIdentifier"), (7, "InvalidIdentifier")]
 )
 async def test_a_function_that_fails_to_name_is_asked_again(failure: Any, told: str) -> None:
-    """After a while; until then it is told as an event."""
+    """After a while; who waits is told, and may wait again."""
     async with connected() as made:
         namer = Namer(failure, failure)
         handle = made.cable.signed_stream(namer)
         events: list[Event] = []
         handle.on(NamingFailed, events.append)
-        waiting = background(confirmation(handle))
+        with pytest.raises(NamingFault) as raised:
+            await handle
+        assert type(raised.value.__cause__).__name__ == told
         while namer.asked < 3:
             await asyncio.sleep(1)
             made.server.send({"type": "ping"})
+        waiting = background(confirmation(handle))
         await settle()
         made.server.confirm(signed("name"))
         assert await waiting is handle

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cableway.errors import MalformedFrame as MalformedFrame
     from cableway.errors import MessageTooLarge as MessageTooLarge
     from cableway.errors import MissingExtra as MissingExtra
+    from cableway.errors import NamingFault as NamingFault
     from cableway.errors import NotAWebSocket as NotAWebSocket
     from cableway.errors import NotConnected as NotConnected
     from cableway.errors import ProxyFailure as ProxyFailure
@@ -118,6 +119,7 @@ __all__ = [
     "MessagesDropped",
     "MissingExtra",
     "NamingFailed",
+    "NamingFault",
     "NotAWebSocket",
     "NotConnected",
     "ProxyFailure",
@@ -185,6 +187,7 @@ _HOMES = {
     "MessagesDropped": "cableway.events",
     "MissingExtra": "cableway.errors",
     "NamingFailed": "cableway.events",
+    "NamingFault": "cableway.errors",
     "NotAWebSocket": "cableway.errors",
     "NotConnected": "cableway.errors",
     "ProxyFailure": "cableway.errors",
@@ -217,8 +220,13 @@ _HOMES = {
 }
 """The module of each public name, imported when the name is first used: what is not used costs nothing."""
 
+_PARTS = ("errors", "events", "gateway", "server", "sync")
+"""Public modules that need not be imported by name: ``cableway.sync.Cable`` just works."""
+
 
 def __getattr__(name: str) -> object:
+    if name in _PARTS:
+        return import_module(f"cableway.{name}")
     home = _HOMES.get(name)
     if home is None:
         if name == "__version__":

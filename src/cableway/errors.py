@@ -33,6 +33,7 @@ changed, can help. Addresses in texts are redacted.
     │   ├── SubscriptionRejected         the channel refused, or took the subscription back
     │   ├── SubscriptionTimeout          the server never answered
     │   ├── SubscriptionClosed           used after ``unsubscribe``
+    │   ├── NamingFault                  the function that names a stream failed
     │   └── MailboxOverflow              messages came faster than they were read
     ├── NotConnected                     the line is down and the call needs it now
     └── PublishFailed                    a server did not accept a publication
@@ -64,6 +65,7 @@ __all__ = [
     "MalformedFrame",
     "MessageTooLarge",
     "MissingExtra",
+    "NamingFault",
     "NotAWebSocket",
     "NotConnected",
     "ProxyFailure",
@@ -100,7 +102,7 @@ class InvalidURL(UsageError):
     """The address cannot be dialled."""
 
     def __init__(self, url: object, rule: str) -> None:
-        self.url: str = redact_url(url) if isinstance(url, str) else repr(type(url))
+        self.url: str = redact_url(url) if isinstance(url, str) else type(url).__name__
         self.rule = rule
         super().__init__(f"cannot dial {self.url!r}: {rule}; for example wss://example.com/cable")
 
@@ -323,7 +325,7 @@ class SubscriptionRejected(SubscriptionError):
     def __init__(self, identifier: str, *, revoked: bool = False) -> None:
         self.revoked = revoked
         what = "the server took the subscription back" if revoked else "the server rejected the subscription"
-        super().__init__(identifier, f"{what}; Action Cable gives no reason")
+        super().__init__(identifier, f"{what}; Action Cable gives no reason. Check the parameters and the rights")
 
 
 class SubscriptionTimeout(SubscriptionError, TimeoutError):
@@ -345,6 +347,17 @@ class SubscriptionClosed(SubscriptionError):
 
     def __init__(self, identifier: str) -> None:
         super().__init__(identifier, "this handle was unsubscribed; call cable.subscribe(...) for a new one")
+
+
+class NamingFault(SubscriptionError):
+    """The function that names a stream failed; ``__cause__`` is its error. It is asked again in the background."""
+
+    retryable = True
+
+    def __init__(self, error: BaseException) -> None:
+        what = f"its function failed with {type(error).__name__}; it is asked again in the background"
+        super().__init__("a signed stream", what)
+        self.__cause__: BaseException | None = error
 
 
 class MailboxOverflow(SubscriptionError):

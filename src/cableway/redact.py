@@ -16,8 +16,9 @@ _URL = re.compile(r"\b(?:wss?|https?|socks5h?|socks4a?)://[^\s'\"<>]+", re.IGNOR
 
 # A member of a JSON object whose name says that its value is nobody's business: tokens, signed stream names.
 _SECRET_MEMBER = re.compile(
-    r'("[^"\\]*(?:token|secret|passw|signed|signature|credential|jwt|jid|(?:api|private|access)[_-]?key)[^"\\]*"\s*:\s*)'
-    r'"(?:[^"\\]|\\.)*(?:"|\\?$)',
+    r'("(?:[^"\\]*(?:token|secret|passw|signed|signature|credential|session|cookie|auth|jwt|jid|(?:api|private|access)[_-]?'
+    r'key)[^"\\]*|sid)"\s*:\s*)'
+    r'(?:"(?:[^"\\]|\\.)*(?:"|\\?$)|\[[^\]]*\]?|\{[^}]*\}?|[^\s,}\]]+)',
     re.IGNORECASE,
 )
 

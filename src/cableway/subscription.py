@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from attrs import frozen
 
-from cableway.engine.sending import Outgoing, encode_command
-from cableway.errors import MailboxOverflow, NotConnected, SubscriptionClosed
-from cableway.events import ConfirmationTimedOut, Event, Rejected
+from cableway.engine.sending import NOT_OPEN, Outgoing, encode_command
+from cableway.errors import MailboxOverflow, NamingFault, NotConnected, SubscriptionClosed
+from cableway.events import ConfirmationTimedOut, Event, NamingFailed, Rejected
 from cableway.redact import redact_identifier
 from cableway.states import State, SubscriptionState
 from cableway.telemetry.feed import EventFeed, EventStream
@@ -150,8 +150,7 @@ class Subscription(Generic[T]):
             if over is not None:
                 raise over
             if self._engine.line.state is State.IDLE:
-                hint = "open it first: async with cable, or await cable.open()"
-                raise NotConnected(State.IDLE.value, hint)
+                raise NotConnected(State.IDLE.value, NOT_OPEN)
             await self._change(self._waiters)
         return self
 
@@ -201,6 +200,8 @@ class Subscription(Generic[T]):
     async def __anext__(self) -> Message[T]:
         """Return the next message, in the order in which they came. Cancelling it loses none.
 
+        It may begin before the cable is opened, and then waits for that.
+
         Raises:
             StopAsyncIteration: It was unsubscribed, or the cable closed by the user.
             SubscriptionRejected: The server refused it, or took it back.
@@ -213,9 +214,10 @@ class Subscription(Generic[T]):
             try:
                 message = self._mailbox.pop()
             except IndexError:
-                await self._wait_for_message()
-            else:
+                message = None
+            if message is not None:
                 return message if self._decode is None else self._decoded(message, self._decode)
+            await self._wait_for_message()
 
     async def receive(
         self, match: Callable[[Message[T]], bool] | None = None, timeout: Seconds | None = None
@@ -277,7 +279,10 @@ class Subscription(Generic[T]):
     async def _wait_for_message(self) -> None:
         if self._mailbox.overflowed:
             self._mailbox.overflowed = False
-            raise MailboxOverflow(self._handle.wish.label, f"{self._handle.options.max_messages} messages")
+            raise MailboxOverflow(
+                self._handle.wish.label,
+                f"{self._handle.options.max_messages} messages, {self._handle.options.max_bytes} bytes",
+            )
         over = self._over()
         if isinstance(over, SubscriptionClosed | NotConnected):
             raise StopAsyncIteration
@@ -304,6 +309,7 @@ class Subscription(Generic[T]):
             LineStale: The network took no data for ``write_timeout``; the line is being replaced.
             LineLost: The line broke while the command was handed over: whether it arrives is not known.
             SubscriptionRejected: The server refused the subscription.
+            SubscriptionTimeout: The server did not answer the subscription while this waited for it.
             SubscriptionClosed: It was unsubscribed.
         """
         await self._send(encode_command(action, data, more))
@@ -329,7 +335,8 @@ class Subscription(Generic[T]):
         """Return what ended it, if anything did."""
         handle = self._handle
         if handle.state is SubscriptionState.REJECTED and not handle.options.retry_rejected:
-            return handle.error
+            # One refusal is raised in many places: each begins its own story, or the traceback would grow for ever.
+            return handle.error and handle.error.with_traceback(None)
         if handle.state is not SubscriptionState.CLOSED:
             return None
         if handle in handle.wish.handles:
@@ -356,6 +363,8 @@ class Subscription(Generic[T]):
         error: CableError | None = None
         if isinstance(event, ConfirmationTimedOut):
             error = event.error
+        elif isinstance(event, NamingFailed):
+            error = NamingFault(event.error)
         elif isinstance(event, Rejected):
             error = self._handle.error
         # Where it is asked for again, those who iterate wait on; for those who asked for the answer, this is it.

@@ -164,6 +164,7 @@ class Subscription(Generic[T]):
         self._subscription = subscription
         # Filled on the private thread, so that a wait that is interrupted loses nothing it had fetched.
         self._fetched: deque[Message[T]] = deque()
+        self._fetchers = 0
 
     @property
     def identifier(self) -> str:
@@ -243,12 +244,22 @@ class Subscription(Generic[T]):
             try:
                 return self._fetched.popleft()
             except IndexError:
-                self._portal.call(self._fetch, timeout)
+                pass
+            self._portal.call(self._fetch, timeout)
 
     async def _fetch(self, timeout: float | None) -> None:
-        async with asyncio.timeout(timeout):
-            self._fetched.append(await anext(self._subscription))
-        self._fetched.extend(self._subscription.take(AT_ONCE - 1))
+        self._fetchers += 1
+        try:
+            ready = self._subscription.take(1)
+            if not ready:
+                async with asyncio.timeout(timeout):
+                    ready = [await anext(self._subscription)]
+            self._fetched.extend(ready)
+            # Not where other threads wait for a share; not where reading one may fail, and those before it would wait.
+            if self._fetchers == 1 and self._subscription.channel is None:
+                self._fetched.extend(self._subscription.take(AT_ONCE - 1))
+        finally:
+            self._fetchers -= 1
 
 
 class _Iteration(Generic[T]):
@@ -265,7 +276,7 @@ class _Iteration(Generic[T]):
         except StopAsyncIteration:
             raise StopIteration from None
         except TimeoutError as error:
-            if isinstance(error, CableError):
+            if self._timeout is None or isinstance(error, CableError):
                 raise
             msg = f"nothing came within {self._timeout:g} s"
             raise TimeoutError(msg) from None

@@ -10,6 +10,7 @@ from cableway.errors import (
     ConnectTimeout,
     LineClosed,
     LineStale,
+    MalformedFrame,
     NotConnected,
     ServerDisconnect,
     Unauthorized,
@@ -24,7 +25,6 @@ from cableway.wire.frames import Confirm, Data, Disconnect, Frame, Ping, Reject,
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cableway.errors import MalformedFrame
     from cableway.hub.hub import Hub
     from cableway.transports.base import Connection
     from cableway.wire.codecs.base import Codec
@@ -198,14 +198,12 @@ class Carrier:
     def stray(self, frame: bytes, fault: MalformedFrame | None) -> None:
         """Take a frame that its reader, later and elsewhere, found not to be a message of theirs.
 
-        It makes no sense at all (*fault*), or is something else that has to be acted on.
+        It makes no sense at all (*fault*), or says something else beside the message. No server sends such a thing, and
+        by the time it is read it may be of an earlier line: it is counted, never acted on.
         """
-        if fault is None:
-            self._take(frame, wall_clock())
-            self._owner.settle()
-        else:
-            self.session.malformed(fault, self._clock())
-            self._judge(fault)
+        fault = fault or MalformedFrame("a message that is something else, too", len(frame))
+        self.session.malformed(fault, self._clock())
+        self._judge(fault)
 
     def _take(self, raw: bytes, at: float) -> None:
         if self._over:

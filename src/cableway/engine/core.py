@@ -17,6 +17,7 @@ from cableway.engine.dialing import Dialer, Dialing, check_protocol, dial_failur
 from cableway.engine.sending import Outgoing, send_waiting
 from cableway.errors import CableError, ConnectTimeout, NotConnected
 from cableway.events import (
+    CallbackFailed,
     Closed,
     Connected,
     Connecting,
@@ -246,6 +247,7 @@ class Engine:
                     self._hang_up()
                 case Wait(delay, attempt):
                     self._retry_at = self.home.now() + delay
+                    self._tell_backoff_fault()
                     self.feed.emit(Disconnected(self.line.error))
                     self.feed.emit(RetryScheduled(delay, attempt, self.line.error))
                 case Stop():
@@ -253,13 +255,18 @@ class Engine:
         self._notify()
         self._rearm()
 
+    def _tell_backoff_fault(self) -> None:
+        fault, self.line.fault = self.line.fault, None
+        if fault is not None:
+            self.feed.emit(CallbackFailed("backoff", fault))
+
     def _carry_out(self, effect: HubEffect) -> None:
         carrier = self.carrier
         match effect:
             case Send(command) if carrier is not None:
                 carrier.send(command)
-            case Name(wish) if wish.name_source is not None:
-                _ = self._spawn(self._name(wish, wish.name_source), "cableway-name")
+            case Name(wish, question) if wish.name_source is not None:
+                _ = self._spawn(self._name(wish, wish.name_source, question), "cableway-name")
             case Recycle(error) if carrier is not None:
                 self._failed(error)
             case PauseReading() if carrier is not None:
@@ -330,22 +337,23 @@ class Engine:
             async with asyncio.timeout(timeout):
                 await carrier.flush(self.settings.write_timeout)
 
-    async def _name(self, wish: Wish, source: NameSource) -> None:
+    async def _name(self, wish: Wish, source: NameSource, question: int) -> None:
         try:
             async with asyncio.timeout(NAMING_TIMEOUT):
                 identifier = await resolve(source())
         except asyncio.CancelledError:
             # Nobody waits for the name any more, or the function cancelled itself: then it is asked again later.
-            self._named(wish, None)
+            self._named(wish, None, question)
             raise
         except Exception as error:  # noqa: BLE001 - the user's function; it is told, and asked again later
             for handle in list(wish.handles):
                 handle.tell(NamingFailed(error))
             identifier = None
-        self._named(wish, identifier)
+        self._named(wish, identifier, question)
 
-    def _named(self, wish: Wish, identifier: Identifier | None) -> None:
-        self.hub.named(wish, identifier, self.home.now())
+    def _named(self, wish: Wish, identifier: Identifier | None, question: int) -> None:
+        if question == wish.naming:
+            self.hub.named(wish, identifier, self.home.now())
         self.settle()
 
     def _stray(self, frame: bytes, fault: MalformedFrame | None) -> None:
@@ -365,9 +373,8 @@ class Engine:
         return tasks
 
     def _notify(self) -> None:
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        for waiter in [waiter for waiter in self._waiters if not waiter.done()]:
+            waiter.set_result(None)
 
     def _rearm(self) -> None:
         times = (self._retry_at, self.hub.deadline, self.carrier.deadline if self.carrier is not None else None)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from cableway.hub.wish import Handle
     from cableway.types import JSONValue
 
+NOT_OPEN = "open it first: async with cable, or await cable.open()"
+
 _CODEC = JSONCodec()
 _DIALECT = BaseDialect()
 
@@ -134,7 +136,9 @@ class Outgoing:
             raise self._engine.closed_error()
         if state not in (State.CONNECTED, State.CONNECTING):
             last = self._engine.line.error
-            hint = f"nothing was sent; it is down because: {last}" if last is not None else "nothing was sent"
+            hint = (
+                f"nothing was sent; it is down because: {last}" if last is not None else f"nothing was sent; {NOT_OPEN}"
+            )
             raise NotConnected(state.value, hint)
 
     def _check_size(self, data: str) -> None:

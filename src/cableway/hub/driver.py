@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from cableway.errors import CableError
     from cableway.hub.router import Router
+    from cableway.hub.wish import Handle
 
 COOLDOWN = 0.375
 """Seconds between an unsubscribe and the next subscribe of one identifier: Rails may run them in reverse."""
@@ -155,7 +156,7 @@ class Driver:
             Move.FAIL: self._fail,
             Move.PAUSE: self._pause,
             Move.GO_LIVE: lambda wish, _: self._go_live(wish),
-            Move.MEET: lambda wish, _: self._go_live(wish),
+            Move.MEET: lambda wish, _: self._meet(wish),
             Move.GO_DOWN: lambda wish, _: self._go_down(wish),
             Move.REFUSE: lambda wish, _: self._refuse(wish),
             Move.QUIET: lambda wish, now: self.agenda.put(wish, max(now, wish.last_command + QUIET)),
@@ -168,7 +169,8 @@ class Driver:
         if wish.name_source is None:
             self.turn(wish, Turn.NAMED, now)
         else:
-            self._ask(Name(wish))
+            wish.naming += 1
+            self._ask(Name(wish, wish.naming))
 
     def _first_ask(self, wish: Wish, now: float) -> None:
         wish.asked = wish.farewells = 0
@@ -206,7 +208,7 @@ class Driver:
 
     def _answered(self, wish: Wish) -> None:
         wish.recycled = False
-        wish.silences = wish.pauses = 0
+        wish.silences = wish.pauses = wish.farewells = 0
         self._silent.discard(wish.identifier or "")
 
     def _fail(self, wish: Wish, now: float) -> None:
@@ -225,14 +227,20 @@ class Driver:
     def _go_live(self, wish: Wish) -> None:
         self._answered(wish)
         self._live.add(wish)
-        transport, protocol = self.carrier or ("", "")
         for handle in list(wish.handles):
-            if handle.state is SubscriptionState.SUBSCRIBED:
-                continue
+            self._confirm(handle)
+        self.router.release_early(wish)
+
+    def _meet(self, wish: Wish) -> None:
+        self._live.add(wish)
+        # The joiner is the last one; the others know.
+        self._confirm(wish.handles[-1])
+
+    def _confirm(self, handle: Handle) -> None:
+        if handle.state is not SubscriptionState.SUBSCRIBED:
             again, handle.ever_confirmed = handle.ever_confirmed, True
             handle.state = SubscriptionState.SUBSCRIBED
-            handle.tell(Connected(again, transport, protocol))
-        self.router.release_early(wish)
+            handle.tell(Connected(again, *(self.carrier or ("", ""))))
 
     def _go_down(self, wish: Wish) -> None:
         for handle in list(wish.handles):
@@ -254,14 +262,15 @@ class Driver:
             handle.tell(Rejected(wish.label, revoked))
 
     def _renounce(self, wish: Wish, now: float) -> None:
-        if wish.farewells == FAREWELLS:
-            # A server that confirms it again and again is not argued with.
-            return
-        wish.farewells += 1
         self.router.forget(wish)
-        self._ask(Send(Unsubscribe(wish.identifier or "")))
-        self.agenda.put(wish, now + COOLDOWN)
         self.part(wish)
+        # A server that confirms it again and again is not argued with, nor does it hold the wish up.
+        if wish.farewells < FAREWELLS:
+            wish.farewells += 1
+            self._ask(Send(Unsubscribe(wish.identifier or "")))
+            self.agenda.put(wish, now + COOLDOWN)
+        elif wish.due is None:
+            self.agenda.put(wish, now + COOLDOWN)
 
     def _forget(self, wish: Wish) -> None:
         self.part(wish)

@@ -24,6 +24,8 @@ class Name:
     """Ask the wish's source for its identifier, and tell the hub what came of it."""
 
     wish: Wish
+    question: int
+    """To be given back with the answer."""
 
 
 @frozen

@@ -104,7 +104,7 @@ class Hub:
             return
         wish.handles.remove(handle)
         self.router.let_go(handle.mailbox)
-        if handle.state is not SubscriptionState.REJECTED:
+        if not handle.refused_for_good:
             handle.state = SubscriptionState.CLOSED
             handle.tell(None)
         if wish.handles:
@@ -123,7 +123,7 @@ class Hub:
         state = SubscriptionState.PENDING if is_open else SubscriptionState.CLOSED
         for wish in self.wishes:
             for handle in wish.handles:
-                if handle.state is not SubscriptionState.REJECTED:
+                if not handle.refused_for_good:
                     handle.state = state
                     handle.tell(None)
 

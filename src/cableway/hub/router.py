@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 EARLY_LIMIT = 1000
 """Messages kept for a subscription before its confirmation."""
 
+EARLY_BYTES = 4 * 1024 * 1024
+"""Bytes of them."""
+
 _SEPARATOR_SIZE = len(SEPARATOR)
 _WAITING = frozenset({Stand.ASKED, Stand.NAMING, Stand.QUEUED})
 _LIVE = frozenset({Stand.LIVE})
@@ -76,8 +79,9 @@ class Router:
             self.put(wish, message, len(raw))
         elif wish.stand not in _WAITING:
             self.counts["unwanted"] += 1
-        elif len(wish.early) < EARLY_LIMIT:
+        elif len(wish.early) < EARLY_LIMIT and wish.early_size + len(raw) <= EARLY_BYTES:
             wish.early.append((message, len(raw)))
+            wish.early_size += len(raw)
         else:
             self.counts["early"] += 1
 
@@ -88,7 +92,7 @@ class Router:
 
     def release_early(self, wish: Wish) -> None:
         """Deliver what came before the confirmation."""
-        early, wish.early = wish.early, []
+        early, wish.early, wish.early_size = wish.early, [], 0
         for message, size in early:
             self.put(wish, message, size)
 
@@ -98,6 +102,7 @@ class Router:
             self._heads.pop(wish.head, None)
             wish.head = None
         wish.early = []
+        wish.early_size = 0
 
     @property
     def paused(self) -> bool:

@@ -158,6 +158,11 @@ class Handle:
     """Why awaiting it raises, while it does."""
     ever_confirmed: bool = False
 
+    @property
+    def refused_for_good(self) -> bool:
+        """Whether the server refused it and it is not to be asked for again."""
+        return self.state is SubscriptionState.REJECTED and not self.options.retry_rejected
+
 
 @define(eq=False)
 class Wish:
@@ -185,6 +190,10 @@ class Wish:
     """Unsubscribe commands sent since it was last asked for."""
     last_command: float = float("-inf")
     """When a command for its channel was last written."""
+    naming: int = 0
+    """Counts the questions for its name: only the answer to the last one is of use."""
+    early_size: int = 0
+    """Bytes of :attr:`early`."""
     early: list[tuple[Message[Any], int]] = field(factory=list)
     """Messages that came before the confirmation."""
     partings: list[Callable[[], None]] = field(factory=list)

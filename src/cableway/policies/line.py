@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from cableway.policies.backoff import ExponentialBackoff
 from cableway.policies.classify import DOUBTS, Verdict, classify
 from cableway.states import State
 from cableway.transitions import Transition, look_up, to
@@ -100,6 +101,9 @@ class Stop:
 LineEffect = Dial | HangUp | Wait | Stop
 
 
+_FALLBACK = ExponentialBackoff()
+
+
 class Line:
     """Keeps the state of the line, and decides what follows from what happens to it."""
 
@@ -109,6 +113,8 @@ class Line:
         """Failures in a row."""
         self.error: CableError | None = None
         """The last failure; in ``CLOSED`` the final one, ``None`` when the user closed it."""
+        self.fault: Exception | None = None
+        """What the backoff last failed with; the wait was that of the default one."""
         self._backoff = backoff
         self._random = random
         self._stable_after = stable_after
@@ -174,6 +180,18 @@ class Line:
         up_since, self._up_since = self._up_since, None
         if up_since is not None and now - up_since >= self._stable_after:
             self.failures = 0
-        delay = self._backoff.delay(self.failures, self._random)
+        delay = self._delay()
         self.failures += 1
         return Wait(delay, self.failures + 1)
+
+    def _delay(self) -> float:
+        # A backoff of the user's own may fail, or answer nonsense: the line comes back all the same.
+        try:
+            delay = float(self._backoff.delay(self.failures, self._random))
+        except Exception as error:  # noqa: BLE001 - told by whoever carries the wait out
+            self.fault = error
+            return _FALLBACK.delay(self.failures, self._random)
+        if not 0 <= delay < float("inf"):
+            self.fault = ValueError(f"the backoff gave {delay!r}, which is no wait")
+            return _FALLBACK.delay(self.failures, self._random)
+        return delay

@@ -31,7 +31,7 @@ _HINTS = {
     405: "nothing takes publications there: give the address of the server, or the full one of its broadcast path",
     413: "the publication is too large for the server, or for a proxy before it",
     422: "the server could not read the publication",
-    501: "the server's broker could not take it; try again",
+    501: "the server's broker could not take it, or this is no Action Cable server: check the address, then try again",
 }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakSet
 
 from cableway.events import CallbackFailed, Event
+from cableway.runtime import until_done
 from cableway.telemetry.log import log_event
 
 if TYPE_CHECKING:
@@ -123,8 +124,8 @@ class EventFeed:
             _, late = await asyncio.wait(pending, timeout=timeout)
             for task in late:
                 task.cancel()
-            if late:
-                await asyncio.wait(late)
+            # One that swallows its cancellation is left to itself: closing has an end.
+            await until_done(list(late))
 
     def _tell(self, event: Event, last: bool) -> None:  # noqa: FBT001 - called by call_soon
         log_event(self._source, event)
