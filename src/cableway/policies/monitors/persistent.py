@@ -1,0 +1,147 @@
+"""A line that is always up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cableway.policies.liveness import SHORTEST_BEAT, UNKNOWN_BEAT_LIMIT
+from cableway.policies.monitors.base import Check, LineFacts, Look, Monitor
+from cableway.types import Seconds, to_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SERVER_BEAT = 3.0
+"""What Rails and AnyCable beat by, unless they are told otherwise."""
+
+
+class PersistentMonitor(Monitor):
+    """Keeps the line up at all times, and finds out when it is dead.
+
+    Any frame is a sign of life. The server's beat is learned from its pings, so that a server that beats every 30 s is
+    not taken for dead. Where the server can be asked (AnyCable), it is before a verdict.
+
+    Args:
+        beat: Seconds between beats to ask the server for (``?pi=``, AnyCable); fewer beats spare a battery. ``None``
+            leaves it to the server.
+        missed_beats: Beats that may be missing.
+        grace: Seconds on top, for a slow network.
+        probe_timeout: Seconds that the answer to a probe may take.
+
+    Raises:
+        ValueError: A value is out of its range; the text names it.
+    """
+
+    def __init__(
+        self,
+        *,
+        beat: Seconds | None = None,
+        missed_beats: float = 2,
+        grace: Seconds = 3.0,
+        probe_timeout: Seconds = 5.0,
+    ) -> None:
+        if not 1 <= missed_beats < float("inf"):
+            msg = f"missed_beats={missed_beats!r} is not a number of beats that may be missing: give 1 or more"
+            raise ValueError(msg)
+        self._asked_beat = None if beat is None else _whole(to_seconds(beat, "beat"))
+        self._missed_beats = missed_beats
+        self._grace = to_seconds(grace, "grace")
+        self._probe_timeout = to_seconds(probe_timeout, "probe_timeout")
+        self._facts: LineFacts | None = None
+        self._beat: float | None = None
+        self._last_ping: float | None = None
+        self._last_heard = 0.0
+        self._suspected_at: float | None = None
+        self._probed_at: float | None = None
+        self._dead = False
+
+    @property
+    def params(self) -> Mapping[str, str]:
+        """``pi``, where a beat was asked for."""
+        return {} if self._asked_beat is None else {"pi": str(self._asked_beat)}
+
+    @property
+    def beat(self) -> float | None:
+        """Seconds between beats, as learned on this line; ``None`` before two of them."""
+        return self._beat
+
+    @property
+    def limit(self) -> float:
+        """Seconds of silence after which the line is in doubt."""
+        if self._beat is not None:
+            return self._missed_beats * self._beat + self._grace
+        # A server may ignore the beat that was asked for, and its first one comes up to half a beat late.
+        return max(UNKNOWN_BEAT_LIMIT, max(self._missed_beats, 1.5) * (self._asked_beat or 0) + self._grace)
+
+    def look(self, now: float) -> Look:
+        """The line should be up; tell how it looks."""
+        check, again = self.judge(now)
+        return Look(up=True, check=check, again=again)
+
+    def judge(self, now: float) -> tuple[Check, float | None]:
+        """Tell how the line looks, and when to look again."""
+        if self._facts is None:
+            return Check.FINE, None
+        if self._dead:
+            return Check.DEAD, None
+        doubt = self._doubt_at()
+        if now < doubt:
+            return Check.FINE, doubt
+        if not self._facts.probes:
+            return Check.DEAD, None
+        if self._probed_at is None:
+            self._probed_at = now
+            return Check.PROBE, now + self._probe_timeout
+        verdict = self._probed_at + self._probe_timeout
+        return (Check.FINE, verdict) if now < verdict else (Check.DEAD, None)
+
+    def _doubt_at(self) -> float:
+        silent_until = self._last_heard + self.limit
+        if self._suspected_at is None or self._facts is None:
+            return silent_until
+        # A line under suspicion gets one beat to prove itself; where it can be asked, it is asked at once.
+        wait = 0.0 if self._facts.probes else (self._beat or max(SERVER_BEAT, self._asked_beat or 0)) + self._grace
+        return min(silent_until, self._suspected_at + wait)
+
+    def line_up(self, facts: LineFacts, now: float) -> None:
+        """Begin to watch a line."""
+        self._facts = facts
+        self._last_heard = now
+        # The next server may beat otherwise: what the last one taught would find its line dead before it can teach.
+        self._beat = self._last_ping = self._suspected_at = self._probed_at = None
+        self._dead = False
+
+    def line_down(self, now: float) -> None:  # noqa: ARG002 - the interface
+        """Stop watching."""
+        self._facts = None
+
+    def heard(self, at: float) -> None:
+        """Take note of a sign of life."""
+        if at > self._last_heard:
+            self._last_heard = at
+            self._probed_at = None
+            if self._suspected_at is not None and at > self._suspected_at:
+                self._suspected_at = None
+
+    def pinged(self, now: float) -> None:
+        """Learn the beat."""
+        gap = 0.0 if self._last_ping is None else now - self._last_ping
+        if gap >= SHORTEST_BEAT:
+            # A late beat widens the limit at once; early ones, after a stall, narrow it slowly.
+            self._beat = gap if self._beat is None or gap > self._beat else 0.75 * self._beat + 0.25 * gap
+        self._last_ping = now
+
+    def suspect(self, now: float, slept: float = 0.0) -> None:
+        """Take the line for dead after a sleep that no server waits out; else ask it for a sign of life."""
+        if slept > self.limit:
+            self._dead = True
+        # The gap that the sleep tore is no beat.
+        self._last_ping = None
+        self._suspected_at = now
+
+
+def _whole(seconds: float) -> int:
+    if seconds < 1 or seconds != int(seconds):
+        msg = f"beat={seconds:g} cannot be asked for: AnyCable takes whole seconds, at least 1"
+        raise ValueError(msg)
+    return int(seconds)
