@@ -146,14 +146,18 @@ CASES: list[tuple[CableError, str, bool]] = [
     (SubscriptionError(CHANNEL, "odd"), f"{CHANNEL}: odd", False),
     (
         SubscriptionRejected(CHANNEL),
-        f"{CHANNEL}: the server rejected the subscription; Action Cable gives no reason. "
-        "Check the parameters and the rights",
+        (
+            f"{CHANNEL}: the server rejected the subscription; Action Cable gives no reason. "
+            "Check the parameters and the rights"
+        ),
         False,
     ),
     (
         SubscriptionRejected(CHANNEL, revoked=True),
-        f"{CHANNEL}: the server took the subscription back; Action Cable gives no reason. "
-        "Check the parameters and the rights",
+        (
+            f"{CHANNEL}: the server took the subscription back; Action Cable gives no reason. "
+            "Check the parameters and the rights"
+        ),
         False,
     ),
     (

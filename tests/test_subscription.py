@@ -1060,3 +1060,16 @@ async def test_log_lines_say_which_subscription(caplog: pytest.LogCaptureFixture
             made.server.reject(chat.identifier)
             await settle()
     assert 'subscription {"channel":"Chat","room":7}: revoked by the server' in caplog.messages
+
+
+async def test_a_refused_handle_that_is_retried_ends_with_its_cable() -> None:
+    """It was only waiting for the next line: after the cable's end there is none."""
+    async with connected() as made:
+        chat = made.cable.subscribe("Chat", options=SubscriptionOptions(retry_rejected=True))
+        await settle()
+        made.server.reject(chat.identifier)
+        reading = background(anext(chat, None))
+        await settle()
+        assert chat.state is SubscriptionState.REJECTED
+    assert await reading is None
+    assert chat.state is SubscriptionState.CLOSED

@@ -310,3 +310,26 @@ class Portalled:
 
     def __exit__(self, *_: object) -> None:
         self.memory.open = self._open  # type: ignore[method-assign]
+
+
+def test_no_wait_at_all_still_gives_what_is_there(served: Served) -> None:
+    """A time-out of zero is a look, not a refusal."""
+    with Cable(served.url) as cable, cable.subscribe("EchoChannel") as echo:
+        echo.perform("count", to=20)
+        while echo.stats().received < 20:
+            cable.stats()
+
+        got = [next(echo.messages(timeout=0)).data for _ in range(20)]
+
+        assert got == list(range(20))
+        with pytest.raises(TimeoutError):
+            next(echo.messages(timeout=0))
+
+
+def test_the_parts_need_no_import_of_their_own() -> None:
+    """``cableway.sync.Cable`` just works after ``import cableway``."""
+    script = "import cableway; print(cableway.sync.Cable.__name__, cableway.gateway.Gateway.__name__)"
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "Cable Gateway\n"

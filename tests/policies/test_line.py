@@ -203,3 +203,31 @@ def test_what_cannot_happen_is_our_fault() -> None:
     """A welcome without a dial is none of the server's."""
     with pytest.raises(UnexpectedEvent, match=r"no transition from State\.IDLE on Happening\.WELCOMED"):
         line().welcomed(0)
+
+
+class Broken:
+    """A backoff of a user's own that fails, or answers nonsense."""
+
+    def __init__(self, answer: object) -> None:
+        self._answer = answer
+
+    def delay(self, failures: int, random: Random) -> float:
+        """Fail."""
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("answer", [KeyError("no"), -1.0, float("nan"), float("inf"), None])
+def test_a_backoff_that_fails_does_not_end_the_line(answer: object) -> None:
+    """The default wait is taken in its place, and what went wrong can be told."""
+    line = Line(Broken(answer), Random(1))
+    line.open(0.0)
+
+    effects = line.failed(LineClosed(None), 1.0)
+
+    waits = [effect for effect in effects if isinstance(effect, Wait)]
+    assert len(waits) == 1
+    assert 0 < waits[0].delay < 1
+    assert line.state is State.DISCONNECTED
+    assert line.fault is not None
