@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Around plain tests, too, looptime asks the policy for a loop, which would make one that nobody closes.
-asyncio.set_event_loop(None)
-
 URL = "ws://cable.example/cable"
 
 STEADY = ExponentialBackoff(minimum=1, maximum=1, factor=1, jitter=0)

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-SAME_BREATH = 0.2
-"""Seconds within which two signals are one: a terminal and a program that passes signals on may both send it."""
-
 
 class ReaderGone(BrokenPipeError):
     """Nobody reads our stdout any more."""
@@ -39,7 +36,6 @@ class Run:
     """What is in the way at the moment, for the same."""
     _task: asyncio.Task[None] | None = field(default=None, init=False)
     _signal: int | None = field(default=None, init=False)
-    _signalled_at: float = field(default=0.0, init=False)
     _reader_gone: bool = field(default=False, init=False)
 
     def run(self, work: Callable[[Run], Awaitable[None]]) -> int:
@@ -94,14 +90,11 @@ class Run:
                 loop.add_signal_handler(number, self._signalled, number)
 
     def _signalled(self, number: int) -> None:
-        now = asyncio.get_running_loop().time()
-        if self._signal is not None and now - self._signalled_at < SAME_BREATH:
-            return
         if self._signal is not None:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
-        self._signal, self._signalled_at = number, now
+        self._signal = number
         self._cancel()
 
     def _cancel(self) -> None:

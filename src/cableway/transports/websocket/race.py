@@ -1,6 +1,6 @@
 """Connects to the first address of a host that answers (RFC 8305, "happy eyeballs").
 
-``loop.create_connection(happy_eyeballs_delay=...)`` does the same, but up to Python 3.13 it loses the connected socket
+``loop.create_connection(happy_eyeballs_delay=...)`` does the same, but on Python 3.11 it loses the connected socket
 when it is cancelled at the wrong moment.
 """
 
