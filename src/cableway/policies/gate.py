@@ -20,8 +20,8 @@ class TokenBucket:
         if isinstance(burst, bool) or not isinstance(burst, int) or burst < 1:
             msg = f"burst={burst!r} is not a number of dials: give a whole number of at least 1"
             raise ValueError(msg)
-        self.rate = float(rate)
-        self.burst = burst
+        self.rate: float = float(rate)
+        self.burst: int = burst
         # The theoretical arrival time of the generic cell rate algorithm (ITU-T I.371): one number is the whole state.
         self._next = float("-inf")
 
