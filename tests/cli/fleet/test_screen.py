@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from random import Random
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from cableway.cli.fleet.board import Actor, Board
 from cableway.cli.fleet.route import Point, round_trip
 from cableway.cli.fleet.screen import MAP_SIZE, cell, picture, shown_on_screen, town_map
+
+if TYPE_CHECKING:
+    import pytest
 
 ROAD = round_trip(Random(1), 100)
 
@@ -79,8 +83,10 @@ def test_places_are_put_into_cells() -> None:
     assert cell(Point(5, 5), [Point(5, 5)]) == (round((MAP_SIZE[0] - 1) / 2), round((MAP_SIZE[1] - 1) / 2))
 
 
-async def test_the_last_picture_stays() -> None:
+async def test_the_last_picture_stays(capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever looked away finds how it ended."""
     board = a_board()
     async with shown_on_screen(board):
         board.gateway = "stopped"
+
+    assert "stopped" in capsys.readouterr().out
