@@ -7,13 +7,16 @@ import pytest
 
 import cableway
 from cableway import events
-from cableway.errors import NotConnected, SubscriptionTimeout
+from cableway.errors import ConnectError, NotConnected, SubscriptionTimeout, TokenUnavailable
+from cableway.states import Recovery
 
 SAMPLES = [
     events.Connecting(1, "ws://example.com/cable"),
     events.Connected(reconnected=True, transport="websocket", protocol="actioncable-v1-json"),
     events.Disconnected(NotConnected("closed")),
     events.RetryScheduled(0.5, 2, None),
+    events.Dormant(),
+    events.Demanded("a command"),
     events.Closed(None),
     events.ServerErrorReceived({"message": "no"}),
     events.ServerMisbehaved("not JSON"),
@@ -22,6 +25,12 @@ SAMPLES = [
     events.MessagesDropped("id", "drop_oldest", 3),
     events.CallbackFailed("on_connected", ValueError("no")),
     events.NamingFailed(ValueError("no")),
+    events.TokenRenewed(60.0, first=True),
+    events.TokenRenewalFailed(TokenUnavailable("a file", "it is empty"), expired=False, retry_in=1.0),
+    events.HandedOver(Recovery.UNKNOWN),
+    events.ShardEvent("a", events.Closed(None)),
+    events.SubscriptionMoved("id", "a", "b"),
+    events.MoveFailed("id", "a", "", ValueError("no"), 1.0),
 ]
 
 
@@ -46,3 +55,13 @@ def test_equal_events_are_equal() -> None:
     """They can be compared in tests."""
     assert events.Closed(None) == events.Closed(None)
     assert events.RetryScheduled(0.5, 2, None) != events.RetryScheduled(0.5, 3, None)
+
+
+def test_identifiers_are_redacted() -> None:
+    """A signed stream name opens the stream to whoever reads it: no repr shows it."""
+    secret = '{"channel":"$pubsub","signed_stream_name":"bmV3cw==--0123456789abcdef"}'
+    error = ConnectError("ws://user:secret@a.example/cable", "nobody is there")
+    for event in (events.SubscriptionMoved(secret, "a", "b"), events.MoveFailed(secret, "a", "b", error, 1.5)):
+        assert event.identifier == secret
+        assert "0123456789abcdef" not in repr(event)
+        assert "secret" not in repr(event)

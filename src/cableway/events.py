@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cableway.errors import CableError, SubscriptionTimeout
+    from cableway.states import Recovery
 
 
 @frozen
@@ -58,6 +59,48 @@ class RetryScheduled(Event):
     attempt: int
     """Number of the dial to come, 1 being the first of the series."""
     error: CableError | None
+
+
+@frozen
+class Dormant(Event):
+    """The cable is open, and deliberately without a line until one is wanted."""
+
+
+@frozen
+class Demanded(Event):
+    """Somebody needs the line of a dormant cable."""
+
+    reason: str
+    """What for, in the words of whoever asked."""
+
+
+@frozen
+class TokenRenewed(Event):
+    """A token came from its source."""
+
+    life: float | None
+    """Seconds that it lives, as far as is known."""
+    first: bool
+    """Whether it is the first one, and takes the place of none."""
+
+
+@frozen
+class TokenRenewalFailed(Event):
+    """The source of tokens gave none. It is asked again; the line stays as it is."""
+
+    error: CableError
+    expired: bool
+    """Whether no living token is left: dials wait for one."""
+    retry_in: float | None
+    """Seconds until the source is asked again; ``None`` if it said that it will never give one."""
+
+
+@frozen
+class HandedOver(Event):
+    """A new line took the place of the one before it, while that was still up."""
+
+    recovery: Recovery
+    """What became of the messages around the seam."""
 
 
 @frozen
@@ -121,3 +164,35 @@ class NamingFailed(Event):
     """The function that names a stream failed. It is asked again after a while."""
 
     error: BaseException
+
+
+@frozen
+class ShardEvent(Event):
+    """Something happened to the cable of one shard."""
+
+    shard: str
+    event: Event
+
+
+@frozen
+class SubscriptionMoved(Event):
+    """A subscription is on another shard from now on. Its handle, and what is unread, stay as they are."""
+
+    identifier: str = field(repr=redact_identifier)
+    source: str
+    """The shard that it left."""
+    target: str
+    """The shard that carries it now."""
+
+
+@frozen
+class MoveFailed(Event):
+    """A subscription could not move to the shard that it belongs to. It stays where it is, and tries again."""
+
+    identifier: str = field(repr=redact_identifier)
+    source: str
+    target: str
+    """The shard that did not take it; empty if none is left that could."""
+    error: Exception
+    delay: float
+    """Seconds until the next try."""

@@ -16,8 +16,17 @@ class State(Enum):
     """The server has welcomed us."""
     DISCONNECTED = "disconnected"
     """The line is down and the next dial is scheduled."""
+    DORMANT = "dormant"
+    """Open, and deliberately without a line: the monitor, ``pause()`` or ``gate=`` wants none at the moment."""
     CLOSED = "closed"
     """Closed by the user, or ended by a final failure, which ``cable.error`` then holds. ``open()`` starts anew."""
+
+
+class Recovery(Enum):
+    """What became of the messages that were sent while one line took the place of another."""
+
+    UNKNOWN = "unknown"
+    """Nobody can tell: messages of the base protocol carry no positions. Some may be missing, or have come twice."""
 
 
 class SubscriptionState(Enum):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cableway import events
-from cableway.errors import LineClosed, SubscriptionTimeout
+from cableway.errors import LineClosed, SubscriptionTimeout, TokenUnavailable
+from cableway.states import Recovery
 from cableway.telemetry.log import log_event
 
 if TYPE_CHECKING:
@@ -36,6 +37,32 @@ LINES: list[tuple[Event, int, str]] = [
         logging.WARNING,
         "cable: dial 2 in 1.23 s: the line was closed with code 1011 (restarting)",
     ),
+    (events.SubscriptionMoved("id", "a", "b"), logging.INFO, "cable: moved from a to b"),
+    (
+        events.MoveFailed("id", "a", "", SILENT, 1.5),
+        logging.WARNING,
+        f"cable: could not move from a to any other shard, next try in 1.50 s: {SILENT}",
+    ),
+    (
+        events.ShardEvent("a", events.Closed(None)),
+        logging.DEBUG,
+        "cable: ShardEvent(shard='a', event=Closed(error=None))",
+    ),
+    (events.TokenRenewed(59.4, first=True), logging.INFO, "cable: a token came, good for 59 s"),
+    (events.TokenRenewed(None, first=False), logging.INFO, "cable: a token came, good for an unknown time"),
+    (
+        events.TokenRenewalFailed(TokenUnavailable("a file", "it is empty"), expired=False, retry_in=1.0),
+        logging.WARNING,
+        "cable: no new token: no token from a file: it is empty",
+    ),
+    (
+        events.TokenRenewalFailed(TokenUnavailable("a file", "it is empty"), expired=True, retry_in=1.0),
+        logging.ERROR,
+        "cable: no new token, and the last one is over: no token from a file: it is empty",
+    ),
+    (events.HandedOver(Recovery.UNKNOWN), logging.INFO, "cable: a new line took over, recovery unknown"),
+    (events.Dormant(), logging.INFO, "cable: dormant"),
+    (events.Demanded("a\nposition"), logging.DEBUG, "cable: the line is needed: a position"),
     (events.Closed(None), logging.INFO, "cable: closed"),
     (events.Closed(LOST), logging.ERROR, "cable: given up: the line was closed with code 1011 (restarting)"),
     (events.Rejected("Chat", revoked=False), logging.WARNING, "cable: rejected by the server"),

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 FIRST_PENALTY = 5.0
 LONGEST_PENALTY = 300.0
+LEAVE = 6.0
+"""Seconds for which an address that sent us away is avoided, at least: longer than a first wait after a restart."""
+DOUBLINGS = 10
+"""Enough to reach the longest penalty. An outage of a night has a thousand failures, and no number is so large."""
+DROPS = 1
+"""Lines that an address may lose young before that counts as a failure of its own."""
 
 
 @define
@@ -25,6 +31,8 @@ class Endpoint:
     url: str
     failures: int = 0
     """Failures in a row."""
+    drops: int = 0
+    """Lines in a row that came up and were lost before they had proved themselves."""
     avoided_until: float = float("-inf")
 
 
@@ -64,15 +72,21 @@ class Endpoints:
     def failed(self, now: float) -> None:
         """The current address failed: avoid it for a while."""
         endpoint = self._current
-        penalty = min(FIRST_PENALTY * 2**endpoint.failures, LONGEST_PENALTY)
+        penalty = min(FIRST_PENALTY * 2.0 ** min(endpoint.failures, DOUBLINGS), LONGEST_PENALTY)
         endpoint.failures += 1
         endpoint.avoided_until = now + penalty * self._random.uniform(0.5, 1.5)
 
+    def dropped(self, now: float) -> None:
+        """A line to the current address was lost young. Once is nobody's fault; again and again it is the address's."""
+        self._current.drops += 1
+        if self._current.drops > DROPS:
+            self.failed(now)
+
     def leave(self, now: float) -> None:
         """The current address asked us to go elsewhere, without being at fault: take another one next."""
-        self._current.avoided_until = now + FIRST_PENALTY * self._random.uniform(0.5, 1.5)
+        self._current.avoided_until = now + LEAVE * self._random.uniform(1.0, 1.5)
 
     def did_well(self) -> None:
         """The current address is in good health."""
-        self._current.failures = 0
+        self._current.failures = self._current.drops = 0
         self._current.avoided_until = float("-inf")

@@ -1,19 +1,21 @@
 """When the line should be up, and how it comes back.
 
-Rule 1: one dial at a time; every state but ``IDLE`` and ``CLOSED`` has a way on by itself.
-Rule 2: a failure that dialling again cannot mend ends in ``CLOSED``; every other one is followed by a dial.
-Rule 3: a line counts as good again only after it stayed up for a while, so that accept-then-drop still backs off.
+Rule 1: one dial at a time; every state but ``IDLE``, ``DORMANT`` and ``CLOSED`` has a way on by itself.
+Rule 2: the line is dialled only while it is wanted; while it is not, an open cable is ``DORMANT``.
+Rule 3: a failure that dialling again cannot mend ends in ``CLOSED``; after every other one it dials again, in a while.
+Rule 4: letting the line go and wanting it again does not cut the wait short.
 """
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import frozen
 
-from cableway.policies.backoff import ExponentialBackoff
+from cableway.errors import RetriesExhausted
 from cableway.policies.classify import DOUBTS, Verdict, classify
+from cableway.policies.retry import RetryPlan, Spell
 from cableway.states import State
 from cableway.transitions import Transition, look_up, to
 
@@ -28,11 +30,17 @@ class Happening(Enum):
     """What can happen to a line."""
 
     OPEN = "open()"
+    CLOSE = "close()"
+    WANTED = "wanted"
+    WANTED_EARLY = "wanted before the wait is over"
+    UNWANTED = "wanted no more"
     WELCOMED = "welcomed"
     FAILED = "dial failed or line lost"
     REFUSED = "final failure"
     RETRY_DUE = "retry due"
-    CLOSE = "close()"
+    NUDGED = "network changed or host woke"
+    RENEWED = "token renewed"
+    HANDED_OVER = "handed over to another line"
 
 
 class Step(Enum):
@@ -41,31 +49,51 @@ class Step(Enum):
     START_SERIES = "start a new series of dials"
     DIAL = "dial"
     HANG_UP = "drop the line"
+    LET_GO = "close the line with a goodbye"
     REST = "schedule the next dial"
+    HASTEN = "schedule the next dial soon"
     SETTLE = "note when the line came up"
     STOP = "end for good"
 
 
 def _table() -> dict[tuple[State, Happening], Transition[State, Step]]:
-    idle, connecting, connected = State.IDLE, State.CONNECTING, State.CONNECTED
-    disconnected, closed = State.DISCONNECTED, State.CLOSED
+    idle, dormant, connecting = State.IDLE, State.DORMANT, State.CONNECTING
+    connected, disconnected, closed = State.CONNECTED, State.DISCONNECTED, State.CLOSED
     return {
-        (idle, Happening.OPEN): to(connecting, Step.START_SERIES, Step.DIAL),
+        (idle, Happening.OPEN): to(dormant, Step.START_SERIES),
         (idle, Happening.CLOSE): to(closed, Step.STOP),
+        (dormant, Happening.OPEN): to(dormant),
+        (dormant, Happening.CLOSE): to(closed, Step.STOP),
+        (dormant, Happening.WANTED): to(connecting, Step.DIAL),
+        (dormant, Happening.WANTED_EARLY): to(disconnected, Step.REST),
+        (dormant, Happening.NUDGED): to(dormant),
+        (dormant, Happening.RENEWED): to(dormant),
         (connecting, Happening.OPEN): to(connecting),
+        (connecting, Happening.CLOSE): to(closed, Step.HANG_UP, Step.STOP),
+        (connecting, Happening.UNWANTED): to(dormant, Step.HANG_UP),
         (connecting, Happening.WELCOMED): to(connected, Step.SETTLE),
         (connecting, Happening.FAILED): to(disconnected, Step.HANG_UP, Step.REST),
         (connecting, Happening.REFUSED): to(closed, Step.HANG_UP, Step.STOP),
-        (connecting, Happening.CLOSE): to(closed, Step.HANG_UP, Step.STOP),
+        # The dial under way may hang on a route that is gone.
+        (connecting, Happening.NUDGED): to(disconnected, Step.HANG_UP, Step.HASTEN),
+        (connecting, Happening.RENEWED): to(connecting),
         (connected, Happening.OPEN): to(connected),
+        (connected, Happening.CLOSE): to(closed, Step.STOP),
+        (connected, Happening.UNWANTED): to(dormant, Step.LET_GO),
         (connected, Happening.FAILED): to(disconnected, Step.HANG_UP, Step.REST),
         (connected, Happening.REFUSED): to(closed, Step.HANG_UP, Step.STOP),
-        (connected, Happening.CLOSE): to(closed, Step.STOP),
+        # Whether the line has survived is the monitor's to find out.
+        (connected, Happening.NUDGED): to(connected),
+        (connected, Happening.RENEWED): to(connected),
+        (connected, Happening.HANDED_OVER): to(connected, Step.SETTLE),
         # Asked for by a person, the wait is skipped once.
         (disconnected, Happening.OPEN): to(connecting, Step.DIAL),
-        (disconnected, Happening.RETRY_DUE): to(connecting, Step.DIAL),
         (disconnected, Happening.CLOSE): to(closed, Step.STOP),
-        (closed, Happening.OPEN): to(connecting, Step.START_SERIES, Step.DIAL),
+        (disconnected, Happening.UNWANTED): to(dormant),
+        (disconnected, Happening.RETRY_DUE): to(connecting, Step.DIAL),
+        (disconnected, Happening.NUDGED): to(disconnected, Step.HASTEN),
+        (disconnected, Happening.RENEWED): to(disconnected, Step.HASTEN),
+        (closed, Happening.OPEN): to(dormant, Step.START_SERIES),
         (closed, Happening.CLOSE): to(closed),
     }
 
@@ -86,8 +114,13 @@ class HangUp:
 
 
 @frozen
+class LetGo:
+    """Close the connection with a goodbye."""
+
+
+@frozen
 class Wait:
-    """Let ``RETRY_DUE`` happen after a while."""
+    """Let ``RETRY_DUE`` happen after a while; :attr:`Line.retry_at` tells when."""
 
     delay: float
     attempt: int
@@ -98,48 +131,74 @@ class Stop:
     """The line is closed: tell everybody."""
 
 
-LineEffect = Dial | HangUp | Wait | Stop
+LineEffect: TypeAlias = Dial | HangUp | LetGo | Wait | Stop
 
-
-_FALLBACK = ExponentialBackoff()
+HASTE = 1.0
+"""A nudge dials within this many seconds, spread, and no sooner than this after the last dial began."""
 
 
 class Line:
     """Keeps the state of the line, and decides what follows from what happens to it."""
 
-    def __init__(self, backoff: Backoff, random: Random, *, stable_after: float = 30.0) -> None:
+    def __init__(self, backoff: Backoff, random: Random) -> None:
         self.state: State = State.IDLE
-        self.failures: int = 0
-        """Failures in a row."""
         self.error: CableError | None = None
         """The last failure; in ``CLOSED`` the final one, ``None`` when the user closed it."""
-        self.fault: Exception | None = None
-        """What the backoff last failed with; the wait was that of the default one."""
-        self._backoff = backoff
+        self.plan: RetryPlan = RetryPlan(backoff, random)
+        self.retry_at: float | None = None
+        """When the next dial is due, while one is waited for."""
         self._random = random
-        self._stable_after = stable_after
+        self._not_before = float("-inf")
+        self._asked_until = float("-inf")
+        self._last_dial = float("-inf")
         self._doubts = 0
         self._up_since: float | None = None
+        self._beaten = self._confirmed = False
 
-    def open(self, now: float) -> list[LineEffect]:
-        """The user wants the line up."""
-        return self._step(Happening.OPEN, now)
+    @property
+    def failures(self) -> int:
+        """Failures in a row."""
+        return self.plan.failures
 
-    def welcomed(self, now: float) -> list[LineEffect]:
-        """The server welcomed us."""
-        return self._step(Happening.WELCOMED, now)
+    @property
+    def wanted(self) -> bool:
+        """Whether it is up, or on its way."""
+        return self.state in (State.CONNECTING, State.CONNECTED, State.DISCONNECTED)
 
-    def failed(self, error: CableError, now: float) -> list[LineEffect]:
-        """A dial failed, or the line broke."""
-        verdict = classify(error)
-        self._doubts = self._doubts + 1 if verdict is Verdict.DOUBT else 0
+    def is_good(self, now: float) -> bool:
+        """Tell whether the line is up, and has been for so long that it counts as good."""
+        spell = self._spell(now)
+        return spell is not None and spell.good
+
+    def happen(self, happening: Happening, now: float) -> list[LineEffect]:
+        """Let something happen that has nothing more to tell: all but a failure and ``CLOSE``."""
+        early = self.state is State.DORMANT and now < self._not_before
+        return self._step(Happening.WANTED_EARLY if early and happening is Happening.WANTED else happening, now)
+
+    def failed(
+        self, error: CableError, now: float, *, renewable: bool = False, wall: float | None = None
+    ) -> list[LineEffect]:
+        """A dial failed, or the line broke.
+
+        Args:
+            error: What went wrong.
+            now: When.
+            renewable: Whether other credentials can be had.
+            wall: This machine's Unix time, for a ``Retry-After`` that is a date.
+        """
+        diagnosis = classify(error, renewable=renewable, wall=wall)
+        self._doubts = self._doubts + 1 if diagnosis.verdict is Verdict.ELSEWHERE else 0
         self.error = error
-        final = verdict is Verdict.STOP or self._doubts >= DOUBTS
-        return self._step(Happening.REFUSED if final else Happening.FAILED, now)
-
-    def retry_due(self, now: float) -> list[LineEffect]:
-        """The wait is over."""
-        return self._step(Happening.RETRY_DUE, now)
+        if diagnosis.verdict is Verdict.STOP or self._doubts >= DOUBTS:
+            return self._step(Happening.REFUSED, now)
+        at_once = diagnosis.verdict in (Verdict.NOW, Verdict.RENEW)
+        wait = self.plan.failed(diagnosis.cause, now, hint=diagnosis.hint, spell=self._spell(now), at_once=at_once)
+        if self.plan.gives_up(now):
+            self.error = RetriesExhausted(self.plan.failures, self.plan.elapsed(now), error)
+            return self._step(Happening.REFUSED, now)
+        self._not_before = now + wait
+        self._asked_until = float("-inf") if self.plan.asked is None else now + self.plan.asked
+        return self._step(Happening.FAILED, now)
 
     def close(self, now: float, error: CableError | None = None) -> list[LineEffect]:
         """The user wants the line down, or a limit of theirs has passed (*error*)."""
@@ -147,51 +206,87 @@ class Line:
             self.error = error
         return self._step(Happening.CLOSE, now)
 
+    def beaten(self) -> None:
+        """The server beat."""
+        self._beaten = True
+
+    def confirmed(self) -> None:
+        """The server confirmed a subscription."""
+        self._confirmed = True
+
+    def skip_wait(self, now: float) -> None:
+        """Have the next dial that is waited for due at once."""
+        if self.retry_at is not None:
+            self.retry_at = self._not_before = min(self.retry_at, now)
+
+    def replace_backoff(self, backoff: Backoff, now: float) -> list[LineEffect]:
+        """Use *backoff* from now on; what is waited for at the moment is its wait, too, where that is shorter."""
+        # The same one told again and again must not draw again and again: the shortest of many waits is none.
+        same, self.plan.backoff = backoff == self.plan.backoff, backoff
+        if same or self._not_before <= now:
+            return []
+        self._not_before = min(self._not_before, max(now + self.plan.another_wait(), self._asked_until))
+        return [] if self.retry_at is None or self.retry_at <= self._not_before else [self._rest(now)]
+
+    def _spell(self, now: float) -> Spell | None:
+        return None if self._up_since is None else Spell(now - self._up_since, self._beaten, self._confirmed)
+
     def _step(self, happening: Happening, now: float) -> list[LineEffect]:
         transition = look_up(TABLE, self.state, happening)
         self.state = transition.target
-        effects: list[LineEffect] = []
-        for step in transition.actions:
-            effect = self._perform(step, now)
-            if effect is not None:
-                effects.append(effect)
-        return effects
+        if self.state is not State.DISCONNECTED:
+            self.retry_at = None
+        effects = [self._perform(step, now) for step in transition.actions]
+        if self.state is not State.CONNECTED:
+            self._up_since = None
+        return [effect for effect in effects if effect is not None]
 
     def _perform(self, step: Step, now: float) -> LineEffect | None:
         match step:
-            case Step.START_SERIES:
-                self.failures = self._doubts = 0
-                self.error = None
-                self._up_since = None
-            case Step.SETTLE:
-                self._up_since = now
-                self._doubts = 0
             case Step.DIAL:
-                return Dial(self.failures + 1)
-            case Step.HANG_UP:
-                return HangUp()
-            case Step.STOP:
-                return Stop()
+                self._last_dial = now
+                return Dial(self.plan.failures + 1)
+            case Step.HASTEN:
+                return self._hasten(now)
             case Step.REST:
                 return self._rest(now)
+            case Step.START_SERIES:
+                self._start()
+            case Step.SETTLE:
+                self._up_since = now
+                self._beaten = self._confirmed = False
+                self._doubts = 0
+                self.error = None
+                # A wait that somebody cut short is over for good now that the server has let us in.
+                self._not_before = self._asked_until = float("-inf")
+            case Step.LET_GO:
+                return self._let_go(now)
+            case _:
+                return _PLAIN[step]
         return None
 
-    def _rest(self, now: float) -> Wait:
-        up_since, self._up_since = self._up_since, None
-        if up_since is not None and now - up_since >= self._stable_after:
-            self.failures = 0
-        delay = self._delay()
-        self.failures += 1
-        return Wait(delay, self.failures + 1)
+    def _start(self) -> None:
+        self.plan.start()
+        self._doubts = 0
+        self.error = None
+        self._not_before = self._asked_until = float("-inf")
 
-    def _delay(self) -> float:
-        # A backoff of the user's own may fail, or answer nonsense: the line comes back all the same.
-        try:
-            delay = float(self._backoff.delay(self.failures, self._random))
-        except Exception as error:  # noqa: BLE001 - told by whoever carries the wait out
-            self.fault = error
-            return _FALLBACK.delay(self.failures, self._random)
-        if not 0 <= delay < float("inf"):
-            self.fault = ValueError(f"the backoff gave {delay!r}, which is no wait")
-            return _FALLBACK.delay(self.failures, self._random)
-        return delay
+    def _let_go(self, now: float) -> LetGo:
+        spell = self._spell(now)
+        if spell is not None and (spell.good or spell.proved):
+            self.plan.start()
+        return LetGo()
+
+    def _hasten(self, now: float) -> Wait:
+        soon = max(now, self._last_dial + HASTE) + self._random.uniform(0.0, HASTE)
+        # A dial that was cut short had no wait of its own; else the shorter one counts, save what a server asked for.
+        planned = soon if self.retry_at is None else self.retry_at
+        self._not_before = max(min(planned, soon), self._asked_until)
+        return self._rest(now)
+
+    def _rest(self, now: float) -> Wait:
+        self.retry_at = max(now, self._not_before)
+        return Wait(self.retry_at - now, self.plan.failures + 1)
+
+
+_PLAIN: dict[Step, LineEffect] = {Step.HANG_UP: HangUp(), Step.STOP: Stop()}

@@ -9,6 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from cableway import events
+from cableway.redact import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +54,19 @@ _LINES: dict[type[Event], Callable[[Any], Line]] = {
         (event.attempt, event.delay, event.error),
     ),
     events.Closed: _closed,
+    events.TokenRenewed: lambda event: (
+        logging.INFO,
+        "%s: a token came, good for %s",
+        ("an unknown time" if event.life is None else f"{event.life:.0f} s",),
+    ),
+    events.TokenRenewalFailed: lambda event: (
+        logging.ERROR if event.expired else logging.WARNING,
+        "%s: no new token%s: %s",
+        (", and the last one is over" if event.expired else "", event.error),
+    ),
+    events.HandedOver: lambda event: (logging.INFO, "%s: a new line took over, recovery %s", (event.recovery.value,)),
+    events.Dormant: lambda _: (logging.INFO, "%s: dormant", ()),
+    events.Demanded: lambda event: (logging.DEBUG, "%s: the line is needed: %s", (printable(event.reason),)),
     events.Rejected: lambda event: (
         logging.WARNING,
         "%s: %s by the server",
@@ -71,6 +85,16 @@ _LINES: dict[type[Event], Callable[[Any], Line]] = {
         (len(event.fields),),
     ),
     events.CallbackFailed: lambda event: (logging.ERROR, "%s: the callback %s failed", (event.callback,)),
+    events.SubscriptionMoved: lambda event: (
+        logging.INFO,
+        "%s: moved from %s to %s",
+        (printable(event.source), printable(event.target)),
+    ),
+    events.MoveFailed: lambda event: (
+        logging.WARNING,
+        "%s: could not move from %s to %s, next try in %.2f s: %s",
+        (printable(event.source), printable(event.target or "any other shard"), event.delay, event.error),
+    ),
     events.NamingFailed: lambda event: (
         logging.WARNING,
         "%s: the function that names the stream failed: %s",

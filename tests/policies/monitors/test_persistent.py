@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
-from cableway.policies.liveness import UNKNOWN_BEAT_LIMIT
 from cableway.policies.monitors import Check, LineFacts, Look, PersistentMonitor
+from cableway.policies.monitors.persistent import UNKNOWN_BEAT_LIMIT
 
 ASKED = LineFacts(probes=True)
 MUTE = LineFacts(probes=False)

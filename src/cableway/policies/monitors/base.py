@@ -70,6 +70,14 @@ class Monitor:
         """Whether ``cable.open()`` is to wait for the line. False: it returns at once, and demand dials."""
         return True
 
+    @property
+    def perform_wakes(self) -> bool:
+        """Whether a command that is sent while the line is down is a demand for it. False: the command fails."""
+        return False
+
+    def tune(self, numbers: Mapping[str, float]) -> None:
+        """Take numbers from a :class:`~cableway.RemotePolicy`, such as ``missed_beats``; ignore what is unknown."""
+
     def line_up(self, facts: LineFacts, now: float) -> None:
         """The server has welcomed us."""
 
@@ -81,6 +89,9 @@ class Monitor:
 
     def pinged(self, now: float) -> None:
         """A beat of the server came."""
+
+    def interrupted(self, now: float) -> None:
+        """We did not read for a while: the gap between the beats before and after it is not the server's."""
 
     def suspect(self, now: float, slept: float = 0.0) -> None:
         """The network changed, or the host slept for *slept* seconds: the line may be dead without a sign."""

@@ -31,7 +31,8 @@ class OnDemandMonitor(PersistentMonitor):
         every: Seconds between wakes that come by themselves, such as a sign of life; ``None``: none do.
         minimum_on: Seconds that a line stays up at least.
         minimum_off: Seconds that the schedule leaves between two lines. A demand is never delayed by it.
-        budget: Seconds an hour that the line may be up. When they are spent, only ``cable.awake()`` still has it.
+        budget: Seconds an hour that the line may be up. When they are spent, only ``cable.awake()`` and commands still
+            have it.
         beat: Seconds between beats to ask the server for.
         missed_beats: Beats that may be missing.
         grace: Seconds on top, for a slow network.
@@ -73,6 +74,11 @@ class OnDemandMonitor(PersistentMonitor):
     def dials_at_once(self) -> bool:
         """False: ``cable.open()`` returns at once, and demand dials."""
         return False
+
+    @property
+    def perform_wakes(self) -> bool:
+        """True: a command wakes the line, and waits for it."""
+        return True
 
     def look(self, now: float) -> Look:
         """The line should be up while it is held, waited for, lingers, or owes its minimum."""

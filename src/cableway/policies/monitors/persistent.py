@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cableway.policies.liveness import SHORTEST_BEAT, UNKNOWN_BEAT_LIMIT
 from cableway.policies.monitors.base import Check, LineFacts, Look, Monitor
 from cableway.types import Seconds, to_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+SHORTEST_BEAT = 0.5
+"""Seconds. Beats closer together came late, in a heap after a stall, and say nothing of the interval."""
+
+GRACE = 3.0
+"""Seconds on top of the missed beats, for a slow network."""
+
+UNKNOWN_BEAT_LIMIT = 1.5 * 30 + GRACE
+"""Seconds of silence allowed before a beat is known: the first one of a server that beats every 30 s comes up to one
+and a half intervals after the welcome (AnyCable)."""
+
+MOST_PATIENCE = 4
+"""By how much more silence is allowed, at most, after lines that fell silent one after the other."""
+
+FORGET_SILENCE = 3600.0
+"""Seconds after which one that fell silent is forgotten."""
 
 SERVER_BEAT = 3.0
 """What Rails and AnyCable beat by, unless they are told otherwise."""
@@ -19,7 +34,8 @@ class PersistentMonitor(Monitor):
     """Keeps the line up at all times, and finds out when it is dead.
 
     Any frame is a sign of life. The server's beat is learned from its pings, so that a server that beats every 30 s is
-    not taken for dead. Where the server can be asked (AnyCable), it is before a verdict.
+    not taken for dead. Where the server can be asked (AnyCable), it is before a verdict. When lines fall silent one
+    after the other, more silence is allowed for an hour, up to four times as much, within 48 s.
 
     Args:
         beat: Seconds between beats to ask the server for (``?pi=``, AnyCable); fewer beats spare a battery. ``None``
@@ -37,15 +53,13 @@ class PersistentMonitor(Monitor):
         *,
         beat: Seconds | None = None,
         missed_beats: float = 2,
-        grace: Seconds = 3.0,
+        grace: Seconds = GRACE,
         probe_timeout: Seconds = 5.0,
     ) -> None:
-        if not 1 <= missed_beats < float("inf"):
-            msg = f"missed_beats={missed_beats!r} is not a number of beats that may be missing: give 1 or more"
-            raise ValueError(msg)
         self._asked_beat = None if beat is None else _whole(to_seconds(beat, "beat"))
-        self._missed_beats = missed_beats
+        self._missed_beats = _check_missed(missed_beats)
         self._grace = to_seconds(grace, "grace")
+        self._own = {"missed_beats": self._missed_beats, "grace": self._grace}
         self._probe_timeout = to_seconds(probe_timeout, "probe_timeout")
         self._facts: LineFacts | None = None
         self._beat: float | None = None
@@ -54,6 +68,9 @@ class PersistentMonitor(Monitor):
         self._suspected_at: float | None = None
         self._probed_at: float | None = None
         self._dead = False
+        self._fell_silent = False
+        self._silent_at = float("-inf")
+        self._patience = 1
 
     @property
     def params(self) -> Mapping[str, str]:
@@ -69,7 +86,8 @@ class PersistentMonitor(Monitor):
     def limit(self) -> float:
         """Seconds of silence after which the line is in doubt."""
         if self._beat is not None:
-            return self._missed_beats * self._beat + self._grace
+            limit = self._missed_beats * self._beat + self._grace
+            return max(limit, min(self._patience * limit, UNKNOWN_BEAT_LIMIT))
         # A server may ignore the beat that was asked for, and its first one comes up to half a beat late.
         return max(UNKNOWN_BEAT_LIMIT, max(self._missed_beats, 1.5) * (self._asked_beat or 0) + self._grace)
 
@@ -88,6 +106,7 @@ class PersistentMonitor(Monitor):
         if now < doubt:
             return Check.FINE, doubt
         if not self._facts.probes:
+            self._fell_silent = self._suspected_at is None
             return Check.DEAD, None
         if self._probed_at is None:
             self._probed_at = now
@@ -103,13 +122,32 @@ class PersistentMonitor(Monitor):
         wait = 0.0 if self._facts.probes else (self._beat or max(SERVER_BEAT, self._asked_beat or 0)) + self._grace
         return min(silent_until, self._suspected_at + wait)
 
+    def tune(self, numbers: Mapping[str, float]) -> None:
+        """Take ``missed_beats`` and ``grace``; one that is not given is again what the monitor was built with.
+
+        Raises:
+            ValueError: One is out of its range; the text names it.
+        """
+        missed_beats, grace = (numbers.get(name, own) for name, own in self._own.items())
+        self._missed_beats, self._grace = _check_missed(missed_beats), to_seconds(grace, "grace")
+
     def line_up(self, facts: LineFacts, now: float) -> None:
         """Begin to watch a line."""
         self._facts = facts
         self._last_heard = now
+        self._grow_patient(now)
         # The next server may beat otherwise: what the last one taught would find its line dead before it can teach.
         self._beat = self._last_ping = self._suspected_at = self._probed_at = None
         self._dead = False
+
+    def _grow_patient(self, now: float) -> None:
+        # Silent again so soon: rather a network that is slow and loses much, where each new line only costs more time.
+        if self._fell_silent:
+            self._patience = min(2 * self._patience, MOST_PATIENCE)
+            self._silent_at = now
+        elif now - self._silent_at > FORGET_SILENCE:
+            self._patience = 1
+        self._fell_silent = False
 
     def line_down(self, now: float) -> None:  # noqa: ARG002 - the interface
         """Stop watching."""
@@ -119,6 +157,7 @@ class PersistentMonitor(Monitor):
         """Take note of a sign of life."""
         if at > self._last_heard:
             self._last_heard = at
+            self._fell_silent = False
             self._probed_at = None
             if self._suspected_at is not None and at > self._suspected_at:
                 self._suspected_at = None
@@ -131,6 +170,10 @@ class PersistentMonitor(Monitor):
             self._beat = gap if self._beat is None or gap > self._beat else 0.75 * self._beat + 0.25 * gap
         self._last_ping = now
 
+    def interrupted(self, now: float) -> None:  # noqa: ARG002 - the interface
+        """Learn nothing from the gap."""
+        self._last_ping = None
+
     def suspect(self, now: float, slept: float = 0.0) -> None:
         """Take the line for dead after a sleep that no server waits out; else ask it for a sign of life."""
         if slept > self.limit:
@@ -138,6 +181,13 @@ class PersistentMonitor(Monitor):
         # The gap that the sleep tore is no beat.
         self._last_ping = None
         self._suspected_at = now
+
+
+def _check_missed(missed_beats: float) -> float:
+    if not 1 <= missed_beats < float("inf"):
+        msg = f"missed_beats={missed_beats!r} is not a number of beats that may be missing: give 1 or more"
+        raise ValueError(msg)
+    return missed_beats
 
 
 def _whole(seconds: float) -> int:
