@@ -29,6 +29,7 @@ GREETING, LIVE, ENDED = Phase.GREETING, Phase.LIVE, Phase.ENDED
 EXPECTED: dict[tuple[Phase, Heard], tuple[Phase, tuple[Act, ...]]] = {
     (GREETING, Heard.WELCOME): (LIVE, (Act.HAND_ON, Act.RELEASE)),
     (GREETING, Heard.PING): (GREETING, (Act.COUNT,)),
+    (GREETING, Heard.PONG): (GREETING, (Act.COUNT,)),
     (GREETING, Heard.CONFIRM): (GREETING, (Act.HOLD,)),
     (GREETING, Heard.REJECT): (GREETING, (Act.HOLD,)),
     (GREETING, Heard.DATA): (GREETING, (Act.HOLD,)),
@@ -40,6 +41,7 @@ EXPECTED: dict[tuple[Phase, Heard], tuple[Phase, tuple[Act, ...]]] = {
     (GREETING, Heard.LOST): (ENDED, ()),
     (LIVE, Heard.WELCOME): (LIVE, (Act.COUNT,)),
     (LIVE, Heard.PING): (LIVE, (Act.HAND_ON,)),
+    (LIVE, Heard.PONG): (LIVE, (Act.HAND_ON,)),
     (LIVE, Heard.CONFIRM): (LIVE, (Act.HAND_ON,)),
     (LIVE, Heard.REJECT): (LIVE, (Act.HAND_ON,)),
     (LIVE, Heard.DATA): (LIVE, (Act.HAND_ON,)),

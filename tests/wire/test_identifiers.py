@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from cableway.errors import InvalidIdentifier
 from cableway.wire.identifiers import (
     canonical_identifier,
+    merge_params,
     raw_identifier,
     signed_stream_identifier,
     stream_identifier,
@@ -177,3 +178,14 @@ def test_streams() -> None:
         for wrong in ("", None, 3):
             with pytest.raises(InvalidIdentifier, match="a stream needs a name: give a non-empty string"):
                 make(wrong)  # type: ignore[arg-type]
+
+
+def test_parameters_are_given_once() -> None:
+    """Mapping and keywords make one set."""
+    given = {"room": 1}
+
+    assert merge_params(given, {"limit": 2}) == {"room": 1, "limit": 2}
+    assert merge_params(None, {}) == {}
+    assert given == {"room": 1}
+    with pytest.raises(InvalidIdentifier, match="'room' is given twice"):
+        merge_params(given, {"room": 2})

@@ -11,6 +11,7 @@ from cableway.transitions import UnexpectedEvent
 from cableway.wire.commands import Perform, Subscribe, Unsubscribe
 from cableway.wire.server_session import (
     SERVER_RESTART,
+    TOKEN_EXPIRED,
     TOO_SLOW,
     Ask,
     CloseLine,
@@ -24,6 +25,7 @@ from cableway.wire.server_session import (
     Verdict,
     WakeAt,
     closed_remotely,
+    server_restart,
 )
 from cableway.wire.server_table import SessionEvent, SessionState, SubscriptionEvent, SubscriptionState
 
@@ -81,6 +83,22 @@ def test_the_refused_client_learns_why() -> None:
     assert frames(effects) == [{"type": "disconnect", "reason": "unauthorized", "reconnect": False}]
     assert effects[1:] == [CloseLine(1000, "Auth Failed"), Leave(())]
     assert session.state is SessionState.CLOSED
+
+
+def test_who_comes_with_a_token_that_has_ended_is_told_so() -> None:
+    """The way is the same, the reason another."""
+    effects = ServerSession().refuse(TOKEN_EXPIRED)
+    assert frames(effects) == [{"type": "disconnect", "reason": "token_expired", "reconnect": False}]
+    assert effects[1:] == [CloseLine(1000, "Auth Failed"), Leave(())]
+
+
+@pytest.mark.parametrize(("retry_after", "told"), [(None, {}), (5.0, {"retry_after_ms": 5000})])
+def test_a_restart_may_tell_how_long_the_crowd_should_take(retry_after: float | None, told: dict[str, int]) -> None:
+    """The notice is the same, but for one field that others leave alone."""
+    effects = accepted().expel(server_restart(retry_after))
+    notice = {"type": "disconnect", "reason": "server_restart", "reconnect": True}
+    assert frames(effects) == [{**notice, **told}]
+    assert effects[1:] == [CloseLine(1001, "Server restart"), Leave(())]
 
 
 def test_when_authorisation_breaks_the_line_is_closed_bare() -> None:
@@ -189,6 +207,14 @@ def test_a_perform_is_asked_and_not_answered(verdict: Verdict) -> None:
     assert session.receive(perform("{}")) == [Ask(Perform("A", "{}"))]
     assert session.settle(verdict) == []
     assert session.state is SessionState.READY
+
+
+def test_a_probe_is_answered() -> None:
+    """A client may ask whether anybody is there."""
+    session = joined()
+    (answer,) = session.receive(command("ping"))
+    assert isinstance(answer, SendFrame)
+    assert json.loads(answer.frame) == {"type": "pong"}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from heapq import heappop, heappush
+from itertools import count
 from typing import TYPE_CHECKING
 
 from cableway.errors import LineStale, SubscriptionRejected, SubscriptionTimeout
@@ -71,7 +73,8 @@ class Driver:
         self._random = random
         self._ask = ask
         self._drop = drop
-        self._queue: deque[Wish] = deque()
+        self._queue: list[tuple[int, int, Wish]] = []
+        self._order = count()
         self._unanswered: set[Wish] = set()
         self._live: set[Wish] = set()
         self._silent: set[str] = set()
@@ -107,15 +110,20 @@ class Driver:
         for move in transition.actions:
             self._move[move](wish, now)
 
+    @property
+    def settled(self) -> bool:
+        """Whether nobody waits to be asked for, or for an answer."""
+        return not self._queue and not self._unanswered
+
     def enqueue(self, wish: Wish) -> None:
         """Have *wish* asked for when it is its turn."""
         wish.recycled = wish.recycled or wish.identifier in self._silent
-        self._queue.append(wish)
+        heappush(self._queue, (-wish.priority, next(self._order), wish))
 
     def pump(self, now: float) -> None:
         """Ask for as many waiting wishes as may be unanswered at a time."""
         while self._queue and len(self._unanswered) < IN_FLIGHT:
-            wish = self._queue.popleft()
+            wish = heappop(self._queue)[2]
             if wish.stand is Stand.QUEUED and wish.due is None:
                 self.turn(wish, Turn.DUE, now)
 

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from cableway.hub.decoding import Decoder
 from cableway.hub.driver import Driver
+from cableway.hub.effects import HubEffect, Send
 from cableway.hub.mailbox import Mailbox
 from cableway.hub.router import Router
 from cableway.hub.wish import Handle, Stand, Turn, Wish
 from cableway.states import SubscriptionState
 from cableway.types import Identifier, MaybeAwaitable
+from cableway.wire.commands import Unsubscribe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
     from random import Random
 
     from cableway.errors import CableError, MalformedFrame
     from cableway.events import Event
-    from cableway.hub.effects import HubEffect
     from cableway.hub.options import SubscriptionOptions
     from cableway.wire.codecs.base import Codec
     from cableway.wire.dialects.base import BaseDialect
@@ -66,6 +68,16 @@ class Hub:
     def deadline(self) -> float | None:
         """When :meth:`tick` next has something to do."""
         return self._driver.agenda.next
+
+    @property
+    def settled(self) -> bool:
+        """Whether the server has answered for all that is wished for."""
+        return self._driver.settled
+
+    @property
+    def live(self) -> list[str]:
+        """Identifiers of the subscriptions that the server has confirmed."""
+        return [identifier for identifier, wish in self._wishes.items() if wish.stand is Stand.LIVE]
 
     @property
     def wishes(self) -> list[Wish]:
@@ -144,6 +156,22 @@ class Hub:
             self._driver.turn(wish, Turn.LINE_DOWN, now)
             for handle in list(wish.handles):
                 handle.tell(None)
+
+    def handed_over(self, moved: AbstractSet[str], event: Event, now: float) -> None:
+        """Another line took over, with the subscriptions *moved* live on it; all others are asked for on it."""
+        for wish in self.wishes:
+            if wish.stand is Stand.LIVE and wish.identifier in moved:
+                for handle in list(wish.handles):
+                    handle.tell(event)
+            else:
+                self._driver.turn(wish, Turn.LINE_DOWN, now)
+        for identifier in moved - set(self.live):
+            # It was given up on the old line while the new one was asked for it.
+            self._ask(Send(Unsubscribe(identifier)))
+        for wish in self.wishes:
+            if wish.stand is Stand.OFFLINE:
+                self._driver.turn(wish, Turn.LINE_UP, now)
+        self._driver.pump(now)
 
     def confirmed(self, identifier: str, now: float) -> None:
         """The server confirmed a subscription."""

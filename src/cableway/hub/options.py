@@ -55,6 +55,12 @@ def _at_least_one(_: object, attribute: Attribute[Any], value: object) -> None:
         raise ValueError(msg)
 
 
+def _whole(_: object, attribute: Attribute[Any], value: object) -> None:
+    if type(value) is not int:
+        msg = f"{attribute.name}={value!r} is not a rank: give a whole number, 0 being that of all others"
+        raise ValueError(msg)
+
+
 def _duration(value: Seconds) -> float:
     seconds = to_seconds(value, "confirm_timeout")
     if seconds == 0:
@@ -84,6 +90,9 @@ class SubscriptionOptions:
     """Unread messages that the mailbox holds."""
     max_bytes: int = field(default=DEFAULT_BYTES, validator=_at_least_one)
     """Bytes, as received, of unread messages that the mailbox holds."""
+    priority: int = field(default=0, validator=_whole)
+    """Who is asked for first when a line comes up: the highest numbers. At most 16 subscriptions are unconfirmed at a
+    time, so that with thousands of them it takes a while until the last one is back."""
     retry_rejected: bool = False
     """Whether to ask again on every new line after a rejection. By default a rejection ends the wish."""
     confirm_timeout: float = field(default=5.0, converter=_duration)

@@ -202,6 +202,11 @@ class Wish:
     """The bytes that its frames begin with, once learned."""
 
     @property
+    def priority(self) -> int:
+        """The most urgent of its holders decides."""
+        return max((handle.options.priority for handle in self.handles), default=0)
+
+    @property
     def confirm_timeout(self) -> float:
         """The most patient of its holders decides."""
         return max((handle.options.confirm_timeout for handle in self.handles), default=5.0)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from cableway.errors import MalformedFrame
 from cableway.transitions import Transition, look_up, to
-from cableway.wire.frames import Confirm, Data, Disconnect, Frame, Ping, Reject, ServerError, Unknown, Welcome
+from cableway.wire.frames import Confirm, Data, Disconnect, Frame, Ping, Pong, Reject, ServerError, Unknown, Welcome
 
 if TYPE_CHECKING:
     from cableway.wire.codecs.base import Codec
@@ -35,6 +35,7 @@ class Heard(Enum):
 
     WELCOME = "welcome"
     PING = "ping"
+    PONG = "pong"
     CONFIRM = "confirm"
     REJECT = "reject"
     DATA = "data"
@@ -58,6 +59,7 @@ class Act(Enum):
 _KIND: dict[type[Frame], Heard] = {
     Welcome: Heard.WELCOME,
     Ping: Heard.PING,
+    Pong: Heard.PONG,
     Confirm: Heard.CONFIRM,
     Reject: Heard.REJECT,
     Data: Heard.DATA,
@@ -69,6 +71,7 @@ _KIND: dict[type[Frame], Heard] = {
 TABLE: dict[tuple[Phase, Heard], Transition[Phase, Act]] = {
     (Phase.GREETING, Heard.WELCOME): to(Phase.LIVE, Act.HAND_ON, Act.RELEASE),
     (Phase.GREETING, Heard.PING): to(Phase.GREETING, Act.COUNT),
+    (Phase.GREETING, Heard.PONG): to(Phase.GREETING, Act.COUNT),
     (Phase.GREETING, Heard.CONFIRM): to(Phase.GREETING, Act.HOLD),
     (Phase.GREETING, Heard.REJECT): to(Phase.GREETING, Act.HOLD),
     (Phase.GREETING, Heard.DATA): to(Phase.GREETING, Act.HOLD),
@@ -81,6 +84,7 @@ TABLE: dict[tuple[Phase, Heard], Transition[Phase, Act]] = {
     # A second welcome refreshes the session; subscribing again on it would double everything.
     (Phase.LIVE, Heard.WELCOME): to(Phase.LIVE, Act.COUNT),
     (Phase.LIVE, Heard.PING): to(Phase.LIVE, Act.HAND_ON),
+    (Phase.LIVE, Heard.PONG): to(Phase.LIVE, Act.HAND_ON),
     (Phase.LIVE, Heard.CONFIRM): to(Phase.LIVE, Act.HAND_ON),
     (Phase.LIVE, Heard.REJECT): to(Phase.LIVE, Act.HAND_ON),
     (Phase.LIVE, Heard.DATA): to(Phase.LIVE, Act.HAND_ON),

@@ -29,4 +29,9 @@ class Perform:
     data: str
 
 
-Command: TypeAlias = Subscribe | Unsubscribe | Perform
+@frozen
+class Probe:
+    """Ask for a sign of life. AnyCable answers, Rails writes it into its log."""
+
+
+Command: TypeAlias = Subscribe | Unsubscribe | Perform | Probe

@@ -27,6 +27,11 @@ class Ping:
 
 
 @frozen
+class Pong:
+    """The answer to our own ``ping``. AnyCable gives it, Rails does not."""
+
+
+@frozen
 class Confirm:
     """The subscription *identifier* is live."""
 
@@ -46,6 +51,8 @@ class Disconnect:
 
     reason: str | None = None
     reconnect: bool = True
+    retry_after: float | None = None
+    """Seconds over which the clients are asked to spread their return; an addition of our gateway's."""
 
 
 @frozen
@@ -73,4 +80,4 @@ class Unknown:
     type: str
 
 
-Frame: TypeAlias = Welcome | Ping | Confirm | Reject | Disconnect | Data | ServerError | Unknown
+Frame: TypeAlias = Welcome | Ping | Pong | Confirm | Reject | Disconnect | Data | ServerError | Unknown

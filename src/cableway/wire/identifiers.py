@@ -135,3 +135,18 @@ def _stream_name(name: str) -> str:
         msg = "a stream needs a name: give a non-empty string"
         raise InvalidIdentifier(msg)
     return name
+
+
+def merge_params(params: Mapping[str, JSONValue] | None, more: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
+    """Return the parameters that were given as a mapping and those given as keywords, in one.
+
+    Raises:
+        InvalidIdentifier: One is given twice.
+    """
+    given = dict(params or {})
+    twice = sorted(given.keys() & more.keys(), key=str)
+    if twice:
+        msg = f"the parameter {twice[0]!r} is given twice, in the mapping and as a keyword"
+        raise InvalidIdentifier(msg)
+    given.update(more)
+    return given

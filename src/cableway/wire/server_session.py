@@ -10,12 +10,12 @@ from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 
 from cableway.errors import MalformedFrame
 from cableway.transitions import look_up
 from cableway.wire.codecs.json import JSONCodec
-from cableway.wire.commands import Perform, Subscribe, Unsubscribe
+from cableway.wire.commands import Perform, Probe, Subscribe, Unsubscribe
 from cableway.wire.dialects.base_server import (
     BaseServerDialect,
     ReceivedCommand,
@@ -23,7 +23,7 @@ from cableway.wire.dialects.base_server import (
     UnknownCommand,
     UnreadableCommand,
 )
-from cableway.wire.frames import Confirm, Disconnect, Ping, Reject, Welcome
+from cableway.wire.frames import Confirm, Disconnect, Ping, Pong, Reject, Welcome
 from cableway.wire.server_table import (
     SUBSCRIPTION_TABLE,
     TABLE,
@@ -118,10 +118,20 @@ class Expulsion:
     reconnect: bool
     code: int = 1000
     close_reason: str = ""
+    retry_after: float | None = None
+    """Seconds over which the clients should spread their return."""
 
 
 UNAUTHORIZED = Expulsion("unauthorized", reconnect=False, close_reason="Auth Failed")
+TOKEN_EXPIRED = Expulsion("token_expired", reconnect=False, close_reason="Auth Failed")
 SERVER_RESTART = Expulsion("server_restart", reconnect=True, code=1001, close_reason="Server restart")
+
+
+def server_restart(retry_after: float | None = None) -> Expulsion:
+    """End a session because the server goes away; *retry_after* is how many seconds the crowd should take to return."""
+    return evolve(SERVER_RESTART, retry_after=retry_after)
+
+
 TOO_SLOW = Expulsion("too_slow", reconnect=True)
 
 
@@ -186,9 +196,9 @@ class ServerSession:
         """Let the client in: the application authorised it."""
         return self.step(SessionEvent.ACCEPTED, now)
 
-    def refuse(self) -> list[Effect]:
+    def refuse(self, expulsion: Expulsion = UNAUTHORIZED) -> list[Effect]:
         """Turn the client away, for good: the application does not authorise it."""
-        return self.step(SessionEvent.REFUSED, UNAUTHORIZED)
+        return self.step(SessionEvent.REFUSED, expulsion)
 
     def fail(self) -> list[Effect]:
         """Turn the client away without a word: the application broke while it was asked."""
@@ -301,6 +311,8 @@ def _take(session: ServerSession, command: HeldCommand) -> list[Effect]:
             return session.step_subscription(identifier, _EVENTS[type(command)], command)
         case Revoke(identifier):
             return session.step_subscription(identifier, SubscriptionEvent.REVOKE)
+        case Probe():
+            return [_say(session, Pong())]
         case UnknownCommand(name):
             return [Note(Oddity.UNKNOWN_COMMAND, name)]
         case UnreadableCommand(name, rule):
@@ -346,7 +358,7 @@ def _ping(session: ServerSession, fact: tuple[float, int]) -> list[Effect]:
 
 def _dismiss(session: ServerSession, expulsion: Expulsion) -> list[Effect]:
     session.held.clear()
-    goodbye = _say(session, Disconnect(expulsion.reason, expulsion.reconnect))
+    goodbye = _say(session, Disconnect(expulsion.reason, expulsion.reconnect, expulsion.retry_after))
     return [goodbye, CloseLine(expulsion.code, expulsion.close_reason)]
 
 

@@ -8,7 +8,7 @@ import ssl
 
 import pytest
 
-from cableway.errors import ConnectTimeout, HostUnreachable
+from cableway.errors import ConnectTimeout, HostUnreachable, ServerSilent
 from cableway.transports.base import DialRequest
 from cableway.transports.websocket import WebSocketTransport
 from tests.transports.websocket.peers import Peer, Recorder, dial, refused, serving, unused_port
@@ -56,7 +56,7 @@ async def test_a_server_that_does_not_answer_the_upgrade_times_out() -> None:
     """After the time allowed, with the phase in the text."""
     loop = asyncio.get_running_loop()
     started = loop.time()
-    error = await refused(Peer.silence, ConnectTimeout, timeout=7)
+    error = await refused(Peer.silence, ServerSilent, timeout=7)
 
     assert error.phase == "the upgrade was not answered"
     assert 7 <= loop.time() - started < 7.5
@@ -75,7 +75,7 @@ async def test_an_answer_that_drips_times_out() -> None:
                 return
             await asyncio.sleep(1)
 
-    assert (await refused(script, ConnectTimeout, timeout=7)).seconds == 7
+    assert (await refused(script, ServerSilent, timeout=7)).seconds == 7
 
 
 @pytest.mark.looptime

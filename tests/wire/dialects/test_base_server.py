@@ -8,7 +8,7 @@ import pytest
 
 from cableway.errors import MalformedFrame
 from cableway.wire.codecs.json import JSONCodec
-from cableway.wire.commands import Perform, Subscribe, Unsubscribe
+from cableway.wire.commands import Perform, Probe, Subscribe, Unsubscribe
 from cableway.wire.dialects.base import BaseDialect
 from cableway.wire.dialects.base_server import (
     BaseServerDialect,
@@ -17,7 +17,7 @@ from cableway.wire.dialects.base_server import (
     UnreadableCommand,
     data_frame,
 )
-from cableway.wire.frames import Confirm, Data, Disconnect, Ping, Reject, Welcome
+from cableway.wire.frames import Confirm, Data, Disconnect, Ping, Pong, Reject, Welcome
 
 dialect = BaseServerDialect()
 
@@ -33,6 +33,7 @@ dialect = BaseServerDialect()
         ({"command": "message", "identifier": "A", "data": "{}"}, Perform("A", "{}")),
         ({"command": "message", "identifier": "A"}, UnreadableCommand("message", "data is not a string")),
         ({"command": "message", "identifier": "A", "data": 1}, UnreadableCommand("message", "data is not a string")),
+        ({"command": "ping"}, Probe()),
         ({"command": "pong"}, UnknownCommand("pong")),
         ({}, UnknownCommand("")),
     ],
@@ -49,8 +50,10 @@ def test_a_field_of_a_wrong_type_is_malformed(mapping: dict[str, Any]) -> None:
         dialect.parse(mapping)
 
 
-@pytest.mark.parametrize("command", [Subscribe('{"channel":"A"}'), Unsubscribe("A"), Perform("A", '{"action":"x"}')])
-def test_what_clients_compose_servers_read(command: Subscribe | Unsubscribe | Perform) -> None:
+@pytest.mark.parametrize(
+    "command", [Subscribe('{"channel":"A"}'), Unsubscribe("A"), Perform("A", '{"action":"x"}'), Probe()]
+)
+def test_what_clients_compose_servers_read(command: Subscribe | Unsubscribe | Perform | Probe) -> None:
     """Both sides mean the same by a command."""
     assert dialect.parse(BaseDialect().compose(command)) == command
 
@@ -61,11 +64,13 @@ def test_what_clients_compose_servers_read(command: Subscribe | Unsubscribe | Pe
         Welcome(),
         Welcome("s1"),
         Ping(1_790_000_003),
+        Pong(),
         Confirm("A"),
         Reject("A"),
         Reject(None),
         Disconnect("remote", reconnect=False),
         Disconnect("server_restart", reconnect=True),
+        Disconnect("server_restart", reconnect=True, retry_after=2.5),
         Data("A", {"a": 1}),
         Data("A", None),
         Data("A", 0, "room/7", "q8Zd", 42),
@@ -82,6 +87,17 @@ def test_empty_fields_are_left_out() -> None:
     assert dialect.compose(Reject(None)) == {"type": "reject_subscription"}
     assert dialect.compose(Data("A", 1)) == {"identifier": "A", "message": 1}
     assert dialect.compose(Disconnect()) == {"type": "disconnect", "reason": "", "reconnect": True}
+
+
+def test_the_time_to_spread_the_return_is_told_in_whole_milliseconds() -> None:
+    """Rounded up: none at all would bring everybody back at once."""
+    frame = Disconnect("server_restart", retry_after=0.0001)
+    assert dialect.compose(frame) == {
+        "type": "disconnect",
+        "reason": "server_restart",
+        "reconnect": True,
+        "retry_after_ms": 1,
+    }
 
 
 def test_a_data_frame_is_put_together_from_pieces() -> None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _LINGER: Final = 1.0
 """Seconds that a server has to end the line after the last word was said."""
 
+_LONGEST_FRAME: Final = 30.0
+"""Seconds for which the parts of one frame are signs of life. While it trickles in, nothing else gets through."""
+
 _LONGEST_REASON: Final = 123
 """A close frame holds at most 125 bytes, two of which are the code (RFC 6455 section 5.5)."""
 
@@ -43,7 +46,7 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         self._sink = sink
         self._headers = headers
         self._early = early  # came in the same read as the response, and waits for the first resume()
-        self._last_received = self._loop.time()
+        self._last_received = self._frame_began = self._loop.time()
         self._read_size = ReadSize()
         self._reads_repeatedly = type(self._loop).__module__.partition(".")[0] == "uvloop"
         self._paused = True
@@ -76,10 +79,16 @@ class WebSocketConnection(asyncio.BufferedProtocol):
 
     @property
     def last_received(self) -> float:
-        """The loop's time when a byte last came."""
+        """The loop's time when a byte last came; those of a frame that takes longer than 30 s do not count."""
         return self._last_received
 
     # Sending ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def local_address(self) -> str | None:
+        """The address of this machine that the line comes from; ``None`` where nobody knows."""
+        name = self._transport.get_extra_info("sockname")
+        return str(name[0]) if isinstance(name, tuple) else None
 
     def send(self, frame: bytes) -> None:
         """Write one text message. Buffers; never blocks. Does nothing once the line is gone or being closed."""
@@ -177,7 +186,11 @@ class WebSocketConnection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what the loop has read."""
-        self._last_received = self._loop.time()
+        now = self._loop.time()
+        if not self._receiver.partial:
+            self._frame_began = now
+        if now - self._frame_began <= _LONGEST_FRAME:
+            self._last_received = now
         started = perf_counter()
         self._take(receive_buffer(nbytes))
         self._read_size.record(nbytes, perf_counter() - started)
@@ -188,6 +201,8 @@ class WebSocketConnection(asyncio.BufferedProtocol):
 
     def _take(self, received: bytes | memoryview) -> None:
         batch = self._receiver.feed(received)
+        if self._receiver.progressed:
+            self._last_received = self._frame_began = self._loop.time()
         self._write_out()
         if self._receiver.finished and self._linger is None:
             self._linger = self._loop.call_later(_LINGER, self._transport.abort)

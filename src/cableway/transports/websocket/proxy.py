@@ -126,7 +126,8 @@ def explain_connect(url: str, proxy: ProxyAddress, head: ResponseHead | None) ->
         what = f"the proxy {proxy.at} {given} (HTTP 407)"
         return ProxyFailure(url, what, "Put them into its address: http://user:password@proxy:3128", 407)
     hint = "It may forbid this host or port, or not reach it"
-    return ProxyFailure(url, f"the proxy {proxy.at} made no tunnel (HTTP {head.status})", hint, head.status)
+    what = f"the proxy {proxy.at} made no tunnel (HTTP {head.status})"
+    return ProxyFailure(url, what, hint, head.status, head.headers)
 
 
 async def connect_through_socks(url: str, proxy: ProxyAddress, uri: WebSocketURI, *, timeout: float) -> socket.socket:

@@ -39,6 +39,8 @@ class Receiver:
     """Code and reason of the close frame that came, if one came."""
     failure: MalformedFrame | None = field(init=False, default=None)
     """Why the line was failed from our side, if it was."""
+    progressed: bool = field(init=False, default=False)
+    """Whether the last :meth:`feed` made a frame whole."""
     _held: bytearray = field(init=False, factory=bytearray)
     _wanted: int = field(init=False, default=0)
     _fragments: bytearray = field(init=False, factory=bytearray)
@@ -49,18 +51,27 @@ class Receiver:
         """Whether nothing more can come: all further bytes are dropped."""
         return self.close is not None or self.failure is not None
 
+    @property
+    def partial(self) -> bool:
+        """Whether part of a frame has come."""
+        return bool(self._held)
+
     def feed(self, received: bytes | memoryview) -> list[bytes]:
         """Take what was read and return the messages that became whole, in order."""
+        self.progressed = False
         if self.finished:
             return []
-        if not self._held:
-            return self._split(bytes(received))
-        self._held += received
-        if len(self._held) < self._wanted:
-            return []
-        data = bytes(self._held)
-        self._held.clear()
-        return self._split(data)
+        if self._held:
+            self._held += received
+            if len(self._held) < self._wanted:
+                return []
+            data = bytes(self._held)
+            self._held.clear()
+        else:
+            data = bytes(received)
+        batch = self._split(data)
+        self.progressed = len(self._held) < len(data)
+        return batch
 
     def _split(self, data: bytes) -> list[bytes]:
         batch: list[bytes] = []

@@ -12,7 +12,7 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 from websockets.protocol import State
 from websockets.typing import Origin, Subprotocol
 
-from cableway.errors import ConnectTimeout, NotAWebSocket, UnsupportedProtocol
+from cableway.errors import ConnectTimeout, NotAWebSocket, ServerSilent, UnsupportedProtocol
 from cableway.redact import printable
 from cableway.transports.websocket.address import parse_address
 from cableway.transports.websocket.connection import WebSocketConnection
@@ -103,7 +103,8 @@ class WebSocketTransport:
             HostUnreachable: Name not found, port refused, no route, or cut before the upgrade was answered.
             TLSFailure: No secure line could be made.
             ProxyFailure: The proxy did not let us through.
-            ConnectTimeout: The host was not reached, or did not answer the upgrade, in time.
+            ConnectTimeout: The host was not reached in time.
+            ServerSilent: It was, but did not answer the upgrade in time.
             HandshakeRefused: The server answered with a redirect or an error; its fields hold the response.
             NotAWebSocket: What answered is no WebSocket server.
             UnsupportedProtocol: The server selected a subprotocol that was not offered.
@@ -111,10 +112,10 @@ class WebSocketTransport:
         uri = parse_address(request.url)
         check_request(request)
         route = await self._route(request, uri)
-        exchange = await _within(request, "the host was not reached", reach(route))
+        exchange = await _within(request, ConnectTimeout, "the host was not reached", reach(route))
         try:
             upgrade = self._upgrade(request, uri, exchange)
-            protocol, head = await _within(request, "the upgrade was not answered", upgrade)
+            protocol, head = await _within(request, ServerSilent, "the upgrade was not answered", upgrade)
         except BaseException:
             exchange.transport.abort()
             raise
@@ -172,7 +173,7 @@ def _explain_bad_upgrade(url: str, error: Exception | None) -> NotAWebSocket:
     return NotAWebSocket(url, f"the upgrade was answered, but wrongly: {why}", hint, _SWITCHING)
 
 
-async def _within(request: DialRequest, phase: str, work: Coroutine[Any, Any, T]) -> T:
+async def _within(request: DialRequest, error: type[ConnectTimeout], phase: str, work: Coroutine[Any, Any, T]) -> T:
     limit = asyncio.timeout(request.timeout)
     try:
         async with limit:
@@ -180,4 +181,4 @@ async def _within(request: DialRequest, phase: str, work: Coroutine[Any, Any, T]
     except TimeoutError:
         if not limit.expired():
             raise
-        raise ConnectTimeout(request.url, request.timeout, phase) from None
+        raise error(request.url, request.timeout, phase) from None

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, assert_never
 
 from cableway.errors import MalformedFrame
-from cableway.wire.commands import Command, Perform, Subscribe, Unsubscribe
-from cableway.wire.frames import Confirm, Data, Disconnect, Frame, Ping, Reject, ServerError, Unknown, Welcome
+from cableway.wire.commands import Command, Perform, Probe, Subscribe, Unsubscribe
+from cableway.wire.frames import Confirm, Data, Disconnect, Frame, Ping, Pong, Reject, ServerError, Unknown, Welcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,6 +51,8 @@ class BaseDialect:
                 return {"command": "unsubscribe", "identifier": identifier}
             case Perform(identifier, data):
                 return {"command": "message", "identifier": identifier, "data": data}
+            case Probe():
+                return {"command": "ping"}
             case _:
                 assert_never(command)
 
@@ -91,7 +93,14 @@ def _welcome(mapping: Mapping[str, Any]) -> Welcome:
 def _disconnect(mapping: Mapping[str, Any]) -> Disconnect:
     reason = mapping.get("reason")
     # Only the boolean false keeps us away: Rails leaves the field out where it means "come back", and a string is junk.
-    return Disconnect(reason if isinstance(reason, str) else None, mapping.get("reconnect") is not False)
+    again = mapping.get("reconnect") is not False
+    return Disconnect(reason if isinstance(reason, str) else None, again, _retry_after(mapping.get("retry_after_ms")))
+
+
+def _retry_after(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        return None
+    return value / 1000
 
 
 def _reject(mapping: Mapping[str, Any]) -> Reject:
@@ -102,6 +111,7 @@ def _reject(mapping: Mapping[str, Any]) -> Reject:
 _READERS: dict[str, Callable[[Mapping[str, Any]], Frame]] = {
     "welcome": _welcome,
     "ping": lambda mapping: Ping(mapping.get("message")),
+    "pong": lambda _: Pong(),
     "confirm_subscription": lambda mapping: Confirm(_identifier(mapping)),
     "reject_subscription": _reject,
     "disconnect": _disconnect,

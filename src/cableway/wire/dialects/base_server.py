@@ -6,14 +6,15 @@ wrong type makes the whole frame malformed.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 from attrs import frozen
 
 from cableway.errors import MalformedFrame
-from cableway.wire.commands import Perform, Subscribe, Unsubscribe
+from cableway.wire.commands import Perform, Probe, Subscribe, Unsubscribe
 from cableway.wire.dialects.base import SUBPROTOCOL
-from cableway.wire.frames import Confirm, Data, Disconnect, Ping, Reject, Welcome
+from cableway.wire.frames import Confirm, Data, Disconnect, Ping, Pong, Reject, Welcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,10 +35,10 @@ class UnreadableCommand:
     rule: str
 
 
-ReceivedCommand: TypeAlias = Subscribe | Unsubscribe | Perform | UnknownCommand | UnreadableCommand
+ReceivedCommand: TypeAlias = Subscribe | Unsubscribe | Perform | Probe | UnknownCommand | UnreadableCommand
 """What a client may say."""
 
-ServerFrame: TypeAlias = Welcome | Ping | Confirm | Reject | Disconnect | Data
+ServerFrame: TypeAlias = Welcome | Ping | Pong | Confirm | Reject | Disconnect | Data
 """What a server of the base protocol may say."""
 
 
@@ -64,6 +65,8 @@ class BaseServerDialect:
                 if isinstance(data, str):
                     return Perform(identifier, data)
                 return UnreadableCommand(command, "data is not a string")
+            case "ping":
+                return Probe()
             case _:
                 return UnknownCommand(command)
 
@@ -72,16 +75,15 @@ class BaseServerDialect:
         match frame:
             case Welcome(sid):
                 return {"type": "welcome", "sid": sid} if sid else {"type": "welcome"}
-            case Ping(message):
-                return {"type": "ping", "message": message}
+            case Ping() | Pong():
+                return {"type": "ping", "message": frame.message} if isinstance(frame, Ping) else {"type": "pong"}
             case Confirm(identifier):
                 return {"type": "confirm_subscription", "identifier": identifier}
             case Reject(identifier):
                 typed = {"type": "reject_subscription"}
                 return {**typed, "identifier": identifier} if identifier else typed
-            case Disconnect(reason, reconnect):
-                # Always all three, unlike other frames: clients differ in what they make of a missing ``reconnect``.
-                return {"type": "disconnect", "reason": reason or "", "reconnect": reconnect}
+            case Disconnect():
+                return _disconnect(frame)
             case Data():
                 return _data(frame)
             case _:
@@ -107,6 +109,15 @@ def _text(mapping: Mapping[str, Any], name: str) -> str:
         rule = f"{name} holds a lone surrogate"
         raise MalformedFrame(rule) from None
     return value
+
+
+def _disconnect(frame: Disconnect) -> dict[str, Any]:
+    # Always all three, unlike other frames: clients differ in what they make of a missing ``reconnect``.
+    mapping: dict[str, Any] = {"type": "disconnect", "reason": frame.reason or "", "reconnect": frame.reconnect}
+    if frame.retry_after is not None:
+        # An addition of ours: other clients read the three, and leave this one alone.
+        mapping["retry_after_ms"] = math.ceil(frame.retry_after * 1000)
+    return mapping
 
 
 def _data(frame: Data) -> dict[str, Any]:

@@ -1,0 +1,28 @@
+"""The transports that a cable may use, from what a program asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from cableway.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cableway.transports.base import Transport
+
+
+def chain_of(transports: Literal["auto"] | Sequence[Transport]) -> Sequence[Transport]:
+    """Return the transports that *transports* stands for.
+
+    Raises:
+        UsageError: It is neither ``"auto"`` nor a list with one transport.
+    """
+    if transports == "auto":
+        from cableway.transports.websocket import WebSocketTransport  # heavy, and not always the one
+
+        return (WebSocketTransport(),)
+    if isinstance(transports, str) or len(transports) != 1:
+        msg = f"transports={transports!r}: give 'auto', or a list with one transport"
+        raise UsageError(msg)
+    return tuple(transports)
