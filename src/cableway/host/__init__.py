@@ -1,0 +1,1 @@
+"""What the host does to a line: it sleeps, and its network changes."""
