@@ -18,6 +18,11 @@ TESTS = ROOT / "tests"
 # Modules without a test file of their own, and where their promises are held instead.
 TESTED_ELSEWHERE: dict[str, str] = {
     "__main__.py": "cli/test_app.py starts the program",
+    "auth/providers/base.py": "the interface only; the providers' tests hold it",
+    "auth/providers/discretion.py": "auth/providers/test_endpoint.py looks for secrets in all logs",
+    "auth/providers/process.py": "auth/providers/test_command.py starts programs",
+    "auth/providers/request.py": "auth/providers/test_endpoint.py sends requests",
+    "auth/providers/response.py": "auth/providers/test_endpoint.py reads answers",
     "transports/base.py": "interfaces only; the transports' tests hold the contract",
     "wire/codecs/base.py": "interfaces only; wire/codecs/test_json.py holds the contract",
 }

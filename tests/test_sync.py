@@ -8,7 +8,8 @@ import subprocess
 import sys
 import textwrap
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from queue import Queue
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,10 +21,15 @@ from cableway import (
     Connected,
     ConnectTimeout,
     Event,
+    ExponentialBackoff,
+    ManualMonitor,
     NotConnected,
+    OnDemandMonitor,
+    PersistentMonitor,
     State,
     SubscriptionRejected,
     SubscriptionState,
+    UsageError,
 )
 from cableway.gateway import Channel, Gateway, action
 from cableway.portal import Portal
@@ -333,3 +339,136 @@ def test_the_parts_need_no_import_of_their_own() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert done.stdout == "Cable Gateway\n"
+
+
+# A line on demand ----------------------------------------------------------------------------------------------------
+
+
+def becomes(cable: Cable, state: State) -> bool:
+    """Wait until the cable stands so; it is another thread that takes it there."""
+    deadline = time.monotonic() + 10
+    while cable.state is not state and time.monotonic() < deadline:
+        with suppress(TimeoutError):
+            next(cable.events(timeout=0.02))
+    return cable.state is state
+
+
+def test_a_command_wakes_a_dormant_line(served: Served) -> None:
+    """open() returns at once; the command is sent, and the line let go after it."""
+    with no_thread_left(), Cable(served.url, monitor=OnDemandMonitor(linger=0)) as cable:
+        assert cable.state is State.DORMANT
+        echo = cable.subscribe("EchoChannel")
+        for text in ("one", "two"):
+            with cable.awake("an echo"):
+                echo.perform("echo", text=text)
+                assert echo.receive(timeout=5).data == text
+            assert becomes(cable, State.DORMANT)
+        echo.perform("echo", text="three")
+        assert becomes(cable, State.DORMANT)
+
+
+def test_blocks_of_two_threads_share_the_line(served: Served) -> None:
+    """It is held until the last of them is left."""
+    first, second = threading.Event(), threading.Event()
+    with Cable(served.url, monitor=OnDemandMonitor(linger=0)) as cable:
+
+        def use() -> None:
+            with cable.awake("the other thread"):
+                first.set()
+                second.wait(5)
+
+        thread = threading.Thread(target=use)
+        thread.start()
+        first.wait(5)
+        with cable.awake():
+            assert cable.state is State.CONNECTED
+        assert cable.state is State.CONNECTED
+        second.set()
+        thread.join(5)
+        assert becomes(cable, State.DORMANT)
+
+
+def test_a_failing_block_lets_the_line_go(served: Served) -> None:
+    """Its error comes out; so does the wait's, and nothing is held after either."""
+    with Cable(served.url, monitor=OnDemandMonitor(linger=0), open_timeout=0.2) as cable:
+        with pytest.raises(LookupError, match="mine"), cable.awake():
+            raise LookupError("mine")  # noqa: EM101 - of the test
+        assert becomes(cable, State.DORMANT)
+        cable.pause()
+        with pytest.raises(ConnectTimeout, match="paused"), cable.awake():
+            pytest.fail("there is no line")
+        assert cable._cable._engine.overseer.oversight.holds == 0
+
+
+def test_wake_rest_pause_and_resume(served: Served) -> None:
+    """As with asyncio."""
+    with Cable(served.url, monitor=ManualMonitor()) as cable:
+        cable.wake("a look")
+        assert becomes(cable, State.CONNECTED)
+        cable.rest()
+        assert becomes(cable, State.DORMANT)
+        cable.wake()
+        assert becomes(cable, State.CONNECTED)
+        cable.pause()
+        assert becomes(cable, State.DORMANT)
+        with pytest.raises(NotConnected, match="paused"):
+            cable.subscribe("EchoChannel").perform("echo", text="hi")
+        cable.resume()
+        assert becomes(cable, State.CONNECTED)
+
+
+def test_configure_changes_the_monitor_and_the_backoff(served: Served) -> None:
+    """At once, from any thread; what is none is refused."""
+    slow = ExponentialBackoff(minimum=30, maximum=30, factor=1, jitter=0)
+    with Cable(served.url, backoff=slow) as cable:
+        cable.configure(monitor=OnDemandMonitor())
+        assert becomes(cable, State.DORMANT)
+        cable.configure(monitor=PersistentMonitor())
+        assert becomes(cable, State.CONNECTED)
+        with pytest.raises(UsageError, match="backoff="):
+            cable.configure(backoff=5)  # type: ignore[arg-type]
+        served.kill()
+        for _ in cable.events(timeout=10):
+            if cable.stats().failures >= 2:
+                break
+        served.start()
+        cable.configure(backoff=ExponentialBackoff(minimum=0.05, maximum=0.1))
+        assert becomes(cable, State.CONNECTED)
+
+
+def test_what_needs_an_open_cable_says_so_and_leaves_no_thread(served: Served) -> None:
+    """Before it is opened, and after it was closed."""
+    with no_thread_left():
+        cable = Cable(served.url)
+        for _ in range(2):
+            for call in (cable.wake, cable.rest):
+                with pytest.raises(NotConnected, match="open it"):
+                    call()
+            with pytest.raises(NotConnected, match="open it"), cable.awake():
+                pytest.fail("there is no line")
+            cable.pause()
+            cable.resume()
+            cable.configure(backoff=ExponentialBackoff(minimum=0.1), monitor=PersistentMonitor())
+            with cable:
+                assert cable.state is State.CONNECTED
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="this system has no alarms")
+def test_an_interrupt_on_the_way_into_awake_holds_nothing(served: Served) -> None:
+    """The line is not held for a block that was never entered."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with Cable(served.url, monitor=OnDemandMonitor(linger=0)) as cable:
+        cable.pause()
+        before = signal.signal(signal.SIGALRM, interrupt)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            with pytest.raises(KeyboardInterrupt), cable.awake():
+                pytest.fail("there is no line")
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        cable.resume()
+        assert becomes(cable, State.DORMANT)
+        assert cable._cable._engine.overseer.oversight.holds == 0

@@ -17,10 +17,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cableway.auth.carriage import TokenCarriage as TokenCarriage
+    from cableway.auth.carriage import in_header as in_header
+    from cableway.auth.carriage import in_query as in_query
+    from cableway.auth.carriage import in_subprotocol as in_subprotocol
+    from cableway.auth.providers import CallableToken as CallableToken
+    from cableway.auth.providers import CommandToken as CommandToken
+    from cableway.auth.providers import EndpointToken as EndpointToken
+    from cableway.auth.providers import FileToken as FileToken
+    from cableway.auth.providers import StaticToken as StaticToken
+    from cableway.auth.providers import TokenProvider as TokenProvider
+    from cableway.auth.renewal import TokenRenewal as TokenRenewal
+    from cableway.auth.token import Token as Token
     from cableway.cable import Cable as Cable
-    from cableway.cable import CableStats as CableStats
     from cableway.channel import Channel as Channel
     from cableway.channel import action as action
+    from cableway.engine.gate import DialGate as DialGate
+    from cableway.errors import BadPolicy as BadPolicy
     from cableway.errors import CableError as CableError
     from cableway.errors import ConnectError as ConnectError
     from cableway.errors import ConnectTimeout as ConnectTimeout
@@ -40,15 +53,19 @@ if TYPE_CHECKING:
     from cableway.errors import NamingFault as NamingFault
     from cableway.errors import NotAWebSocket as NotAWebSocket
     from cableway.errors import NotConnected as NotConnected
+    from cableway.errors import PolicyFailed as PolicyFailed
     from cableway.errors import ProxyFailure as ProxyFailure
     from cableway.errors import PublishFailed as PublishFailed
+    from cableway.errors import RetriesExhausted as RetriesExhausted
     from cableway.errors import ServerDisconnect as ServerDisconnect
+    from cableway.errors import ServerSilent as ServerSilent
     from cableway.errors import SourceFailed as SourceFailed
     from cableway.errors import SubscriptionClosed as SubscriptionClosed
     from cableway.errors import SubscriptionError as SubscriptionError
     from cableway.errors import SubscriptionRejected as SubscriptionRejected
     from cableway.errors import SubscriptionTimeout as SubscriptionTimeout
     from cableway.errors import TLSFailure as TLSFailure
+    from cableway.errors import TokenUnavailable as TokenUnavailable
     from cableway.errors import Unauthorized as Unauthorized
     from cableway.errors import UnsupportedProtocol as UnsupportedProtocol
     from cableway.errors import UsageError as UsageError
@@ -58,20 +75,53 @@ if TYPE_CHECKING:
     from cableway.events import ConfirmationTimedOut as ConfirmationTimedOut
     from cableway.events import Connected as Connected
     from cableway.events import Connecting as Connecting
+    from cableway.events import Demanded as Demanded
     from cableway.events import Disconnected as Disconnected
+    from cableway.events import Dormant as Dormant
     from cableway.events import Event as Event
+    from cableway.events import HandedOver as HandedOver
     from cableway.events import MessagesDropped as MessagesDropped
+    from cableway.events import MoveFailed as MoveFailed
     from cableway.events import NamingFailed as NamingFailed
     from cableway.events import Rejected as Rejected
     from cableway.events import RetryScheduled as RetryScheduled
     from cableway.events import ServerErrorReceived as ServerErrorReceived
     from cableway.events import ServerMisbehaved as ServerMisbehaved
+    from cableway.events import ShardEvent as ShardEvent
+    from cableway.events import SubscriptionMoved as SubscriptionMoved
+    from cableway.events import TokenRenewalFailed as TokenRenewalFailed
+    from cableway.events import TokenRenewed as TokenRenewed
     from cableway.hub.options import SubscriptionOptions as SubscriptionOptions
     from cableway.hub.options import latest_by as latest_by
     from cableway.policies.backoff import Backoff as Backoff
+    from cableway.policies.backoff import ConstantBackoff as ConstantBackoff
+    from cableway.policies.backoff import DecorrelatedBackoff as DecorrelatedBackoff
     from cableway.policies.backoff import ExponentialBackoff as ExponentialBackoff
+    from cableway.policies.borrowed import from_tenacity as from_tenacity
+    from cableway.policies.energy import LTE as LTE
+    from cableway.policies.energy import UMTS as UMTS
+    from cableway.policies.energy import WIFI as WIFI
+    from cableway.policies.energy import EnergyAccountant as EnergyAccountant
+    from cableway.policies.energy import EnergyFigures as EnergyFigures
+    from cableway.policies.energy import RadioPhase as RadioPhase
+    from cableway.policies.energy import RadioProfile as RadioProfile
+    from cableway.policies.monitors.base import Check as Check
+    from cableway.policies.monitors.base import LineFacts as LineFacts
+    from cableway.policies.monitors.base import Look as Look
+    from cableway.policies.monitors.base import Monitor as Monitor
+    from cableway.policies.monitors.manual import ManualMonitor as ManualMonitor
+    from cableway.policies.monitors.on_demand import OnDemandMonitor as OnDemandMonitor
+    from cableway.policies.monitors.persistent import PersistentMonitor as PersistentMonitor
+    from cableway.policies.remote import Policy as Policy
+    from cableway.policies.remote import sign_policy as sign_policy
+    from cableway.policies.topics import TopicRouter as TopicRouter
+    from cableway.remote import RemotePolicy as RemotePolicy
+    from cableway.sharded import ShardedCable as ShardedCable
+    from cableway.sharding.subscription import ShardedSubscription as ShardedSubscription
+    from cableway.states import Recovery as Recovery
     from cableway.states import State as State
     from cableway.states import SubscriptionState as SubscriptionState
+    from cableway.stats import CableStats as CableStats
     from cableway.subscription import Subscription as Subscription
     from cableway.subscription import SubscriptionStats as SubscriptionStats
     from cableway.transports.base import Connection as Connection
@@ -84,23 +134,40 @@ if TYPE_CHECKING:
     from cableway.wire.message import Message as Message
 
 __all__ = [
+    "LTE",
+    "UMTS",
+    "WIFI",
     "Backoff",
+    "BadPolicy",
     "Cable",
     "CableError",
     "CableStats",
+    "CallableToken",
     "CallbackFailed",
     "Channel",
+    "Check",
     "Closed",
+    "CommandToken",
     "ConfirmationTimedOut",
     "ConnectError",
     "ConnectTimeout",
     "Connected",
     "Connecting",
     "Connection",
+    "ConstantBackoff",
+    "DecorrelatedBackoff",
+    "Demanded",
+    "DialGate",
     "DialRequest",
     "Disconnected",
+    "Dormant",
+    "EndpointToken",
+    "EnergyAccountant",
+    "EnergyFigures",
     "Event",
     "ExponentialBackoff",
+    "FileToken",
+    "HandedOver",
     "HandshakeRefused",
     "HostUnreachable",
     "InvalidHeader",
@@ -108,39 +175,67 @@ __all__ = [
     "InvalidPayload",
     "InvalidURL",
     "LineClosed",
+    "LineFacts",
     "LineLost",
     "LineStale",
+    "Look",
     "MailboxOverflow",
     "MalformedFrame",
+    "ManualMonitor",
     "MemoryServer",
     "MemoryTransport",
     "Message",
     "MessageTooLarge",
     "MessagesDropped",
     "MissingExtra",
+    "Monitor",
+    "MoveFailed",
     "NamingFailed",
     "NamingFault",
     "NotAWebSocket",
     "NotConnected",
+    "OnDemandMonitor",
+    "PersistentMonitor",
+    "Policy",
+    "PolicyFailed",
     "ProxyFailure",
     "PublishFailed",
+    "RadioPhase",
+    "RadioProfile",
+    "Recovery",
     "Rejected",
+    "RemotePolicy",
+    "RetriesExhausted",
     "RetryScheduled",
     "ServerDisconnect",
     "ServerErrorReceived",
     "ServerMisbehaved",
+    "ServerSilent",
+    "ShardEvent",
+    "ShardedCable",
+    "ShardedSubscription",
     "Sink",
     "SourceFailed",
     "State",
+    "StaticToken",
     "Subscription",
     "SubscriptionClosed",
     "SubscriptionError",
+    "SubscriptionMoved",
     "SubscriptionOptions",
     "SubscriptionRejected",
     "SubscriptionState",
     "SubscriptionStats",
     "SubscriptionTimeout",
     "TLSFailure",
+    "Token",
+    "TokenCarriage",
+    "TokenProvider",
+    "TokenRenewal",
+    "TokenRenewalFailed",
+    "TokenRenewed",
+    "TokenUnavailable",
+    "TopicRouter",
     "Transport",
     "Unauthorized",
     "UnsupportedProtocol",
@@ -148,75 +243,130 @@ __all__ = [
     "WebSocketTransport",
     "WrongLoop",
     "action",
+    "from_tenacity",
+    "in_header",
+    "in_query",
+    "in_subprotocol",
     "latest_by",
+    "sign_policy",
 ]
 
 _HOMES = {
     "Backoff": "cableway.policies.backoff",
+    "BadPolicy": "cableway.errors",
     "Cable": "cableway.cable",
     "CableError": "cableway.errors",
-    "CableStats": "cableway.cable",
+    "CableStats": "cableway.stats",
+    "CallableToken": "cableway.auth.providers",
     "CallbackFailed": "cableway.events",
     "Channel": "cableway.channel",
+    "Check": "cableway.policies.monitors.base",
     "Closed": "cableway.events",
+    "CommandToken": "cableway.auth.providers",
     "ConfirmationTimedOut": "cableway.events",
     "ConnectError": "cableway.errors",
     "ConnectTimeout": "cableway.errors",
     "Connected": "cableway.events",
     "Connecting": "cableway.events",
     "Connection": "cableway.transports.base",
+    "ConstantBackoff": "cableway.policies.backoff",
+    "DecorrelatedBackoff": "cableway.policies.backoff",
+    "Demanded": "cableway.events",
+    "DialGate": "cableway.engine.gate",
     "DialRequest": "cableway.transports.base",
     "Disconnected": "cableway.events",
+    "Dormant": "cableway.events",
+    "EndpointToken": "cableway.auth.providers",
+    "EnergyAccountant": "cableway.policies.energy",
+    "EnergyFigures": "cableway.policies.energy",
     "Event": "cableway.events",
     "ExponentialBackoff": "cableway.policies.backoff",
+    "FileToken": "cableway.auth.providers",
+    "HandedOver": "cableway.events",
     "HandshakeRefused": "cableway.errors",
     "HostUnreachable": "cableway.errors",
     "InvalidHeader": "cableway.errors",
     "InvalidIdentifier": "cableway.errors",
     "InvalidPayload": "cableway.errors",
     "InvalidURL": "cableway.errors",
+    "LTE": "cableway.policies.energy",
     "LineClosed": "cableway.errors",
+    "LineFacts": "cableway.policies.monitors.base",
     "LineLost": "cableway.errors",
     "LineStale": "cableway.errors",
+    "Look": "cableway.policies.monitors.base",
     "MailboxOverflow": "cableway.errors",
     "MalformedFrame": "cableway.errors",
+    "ManualMonitor": "cableway.policies.monitors.manual",
     "MemoryServer": "cableway.transports.memory",
     "MemoryTransport": "cableway.transports.memory",
     "Message": "cableway.wire.message",
     "MessageTooLarge": "cableway.errors",
     "MessagesDropped": "cableway.events",
     "MissingExtra": "cableway.errors",
+    "Monitor": "cableway.policies.monitors.base",
+    "MoveFailed": "cableway.events",
     "NamingFailed": "cableway.events",
     "NamingFault": "cableway.errors",
     "NotAWebSocket": "cableway.errors",
     "NotConnected": "cableway.errors",
+    "OnDemandMonitor": "cableway.policies.monitors.on_demand",
+    "PersistentMonitor": "cableway.policies.monitors.persistent",
+    "Policy": "cableway.policies.remote",
+    "PolicyFailed": "cableway.errors",
     "ProxyFailure": "cableway.errors",
     "PublishFailed": "cableway.errors",
+    "RadioPhase": "cableway.policies.energy",
+    "RadioProfile": "cableway.policies.energy",
+    "Recovery": "cableway.states",
     "Rejected": "cableway.events",
+    "RemotePolicy": "cableway.remote",
+    "RetriesExhausted": "cableway.errors",
     "RetryScheduled": "cableway.events",
     "ServerDisconnect": "cableway.errors",
     "ServerErrorReceived": "cableway.events",
     "ServerMisbehaved": "cableway.events",
+    "ServerSilent": "cableway.errors",
+    "ShardEvent": "cableway.events",
+    "ShardedCable": "cableway.sharded",
+    "ShardedSubscription": "cableway.sharding.subscription",
     "Sink": "cableway.transports.base",
     "SourceFailed": "cableway.errors",
     "State": "cableway.states",
+    "StaticToken": "cableway.auth.providers",
     "Subscription": "cableway.subscription",
     "SubscriptionClosed": "cableway.errors",
     "SubscriptionError": "cableway.errors",
+    "SubscriptionMoved": "cableway.events",
     "SubscriptionOptions": "cableway.hub.options",
     "SubscriptionRejected": "cableway.errors",
     "SubscriptionState": "cableway.states",
     "SubscriptionStats": "cableway.subscription",
     "SubscriptionTimeout": "cableway.errors",
     "TLSFailure": "cableway.errors",
+    "Token": "cableway.auth.token",
+    "TokenCarriage": "cableway.auth.carriage",
+    "TokenProvider": "cableway.auth.providers",
+    "TokenRenewal": "cableway.auth.renewal",
+    "TokenRenewalFailed": "cableway.events",
+    "TokenRenewed": "cableway.events",
+    "TokenUnavailable": "cableway.errors",
+    "TopicRouter": "cableway.policies.topics",
     "Transport": "cableway.transports.base",
+    "UMTS": "cableway.policies.energy",
     "Unauthorized": "cableway.errors",
     "UnsupportedProtocol": "cableway.errors",
     "UsageError": "cableway.errors",
+    "WIFI": "cableway.policies.energy",
     "WebSocketTransport": "cableway.transports.websocket",
     "WrongLoop": "cableway.errors",
     "action": "cableway.channel",
+    "from_tenacity": "cableway.policies.borrowed",
+    "in_header": "cableway.auth.carriage",
+    "in_query": "cableway.auth.carriage",
+    "in_subprotocol": "cableway.auth.carriage",
     "latest_by": "cableway.hub.options",
+    "sign_policy": "cableway.policies.remote",
 }
 """The module of each public name, imported when the name is first used: what is not used costs nothing."""
 

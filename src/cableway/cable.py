@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
-from attrs import frozen
-
-from cableway.channel import Channel
-from cableway.engine.core import Engine, Settings
-from cableway.engine.dialing import OFFERED, Dialing
-from cableway.errors import InvalidIdentifier, UsageError
+from cableway.auth.carriage import TokenCarriage, in_header
+from cableway.auth.providers import as_provider
+from cableway.auth.renewal import TokenRenewal
+from cableway.channel import Channel, instance_of
+from cableway.engine.core import Engine
+from cableway.engine.dialing import OFFERED, Dialing, check_protocol_name
+from cableway.engine.figures import figures
+from cableway.engine.gate import DialGate, default_gate
+from cableway.engine.sending import NOT_OPEN
+from cableway.engine.settings import Settings, checked_backoff, checked_monitor
+from cableway.errors import NotConnected
 from cableway.events import Event
 from cableway.hub.options import SubscriptionOptions
 from cableway.policies.backoff import ExponentialBackoff
+from cableway.policies.monitors.persistent import PersistentMonitor
 from cableway.runtime import resolve
 from cableway.states import State
 from cableway.subscription import Subscription
+from cableway.transports.chain import chain_of
 from cableway.types import to_limit, to_seconds
-from cableway.wire.identifiers import canonical_identifier, raw_identifier, signed_stream_identifier, stream_identifier
+from cableway.wire.identifiers import (
+    canonical_identifier,
+    merge_params,
+    raw_identifier,
+    signed_stream_identifier,
+    stream_identifier,
+)
 
 if TYPE_CHECKING:
     import ssl as ssl_module
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from types import TracebackType
 
+    from cableway.auth.providers.given import TokenSource
+    from cableway.engine.settings import PolicyFeed
     from cableway.errors import CableError
     from cableway.policies.backoff import Backoff
+    from cableway.policies.energy import RadioProfile
+    from cableway.policies.monitors.base import Monitor
+    from cableway.stats import CableStats
     from cableway.telemetry.feed import EventStream
     from cableway.transports.base import Transport
     from cableway.types import HeaderSource, Identifier, JSONValue, MaybeAwaitable, ParamSource, Seconds
@@ -34,22 +53,6 @@ T = TypeVar("T")
 E = TypeVar("E", bound=Event)
 
 DEFAULT_OPTIONS = SubscriptionOptions()
-
-
-@frozen
-class CableStats:
-    """Figures of one cable."""
-
-    failures: int
-    """Failures in a row, 0 while all is well."""
-    subscriptions: int
-    """Subscriptions that are wished for, or still have to be taken back."""
-    undelivered: int
-    """Messages that belonged to no subscription of ours."""
-    malformed: int
-    """Malformed frames on the present line."""
-    unknown: int
-    """Frames of an unknown type on the present line."""
 
 
 class Cable:
@@ -70,6 +73,9 @@ class Cable:
         url: Where to: ``ws``, ``wss``, ``http`` or ``https``; a list to take in turn; or a plain or async function that
             gives one, asked before each dial.
         shuffle: Whether to shuffle a list of addresses first, so that many clients do not all begin with the same one.
+        monitor: Who decides when the line should be up: a :class:`~cableway.PersistentMonitor` by default, an
+            :class:`~cableway.OnDemandMonitor` for devices that live on a battery, a :class:`~cableway.ManualMonitor`,
+            or your own. One object serves one cable.
         backoff: How long to wait between dials.
         transports: ``"auto"``, or a list with one transport.
         protocol: ``"auto"`` or ``"actioncable-v1-json"``.
@@ -80,11 +86,23 @@ class Cable:
         origin: The ``Origin`` header. By default that of the address, because Rails refuses a line without one.
         ssl: An own context, for a private CA or a client certificate. By default the system's certificates count.
         proxy: ``True`` takes the proxy from the environment, ``None`` none, a str this one.
-        open_timeout: Longest wait of :meth:`open`, in seconds or as a timedelta; ``None`` for ever.
+        open_timeout: Longest wait of :meth:`open`, and of a command that wakes the line, in seconds or as a timedelta;
+            ``None`` for ever.
         dial_timeout: Longest time for reaching the host, for the handshake, and for the welcome, each.
         write_timeout: Time after which a line that takes no more data is dropped.
         max_command_size: Largest command in bytes. AnyCable closes a line on which more than 65 536 arrive; ``None``
             lifts the limit.
+        dial_gate: A limit on dials, to be shared by several cables. By default all cables of a process share one that
+            lets 20 dials to a host pass at once and then 10 a second; ``None``: no limit.
+        gate: A plain or async function that is asked before each dial whether there may be one, such as "are we
+            online?" or "is the user logged in?". While it says no the cable is dormant, and it is asked again every
+            five seconds. One that fails, or takes longer than ten seconds, said no.
+        policy: A :class:`~cableway.RemotePolicy` to take backoff and limits from while the cable is open.
+        token: What the server knows you by: a str, a function that gives one, or a source such as
+            :class:`~cableway.EndpointToken`. It is renewed ahead of its end, and when the server refuses it.
+        token_as: How it travels: ``in_header()`` (AnyCable's ``x-jid``), ``in_query()`` or ``in_subprotocol()``.
+        renewal: When it is renewed, and what a line that is up does with a fresh one.
+        radio: Reckon what the line costs such a radio, for ``stats().energy``: ``cableway.LTE`` and others.
 
     Raises:
         InvalidURL: An address cannot be dialled.
@@ -97,6 +115,7 @@ class Cable:
         url: str | Sequence[str] | Callable[[], MaybeAwaitable[str]],
         *,
         shuffle: bool = True,
+        monitor: Monitor | None = None,
         backoff: Backoff | None = None,
         transports: Literal["auto"] | Sequence[Transport] = "auto",
         protocol: Literal["auto", "actioncable-v1-json"] = "auto",
@@ -109,18 +128,30 @@ class Cable:
         dial_timeout: Seconds = 10.0,
         write_timeout: Seconds = 10.0,
         max_command_size: int | None = 65536,
+        dial_gate: DialGate | Literal["shared"] | None = "shared",
+        gate: Callable[[], MaybeAwaitable[bool]] | None = None,
+        policy: PolicyFeed | None = None,
+        radio: RadioProfile | None = None,
+        token: TokenSource | None = None,
+        token_as: TokenCarriage | None = None,
+        renewal: TokenRenewal | None = None,
     ) -> None:
-        if protocol not in ("auto", OFFERED[0]):
-            msg = f"protocol={protocol!r} is not spoken here: give 'auto' or {OFFERED[0]!r}"
-            raise UsageError(msg)
+        check_protocol_name(protocol)
         timeout = to_seconds(dial_timeout, "dial_timeout")
-        dialing = Dialing(url, shuffle, headers, params, origin, ssl, proxy, OFFERED, timeout)
-        self._open_timeout = to_limit(open_timeout, "open_timeout")
         self._engine = Engine(
             Settings(
-                dialing=dialing,
-                transports=_chain(transports),
+                dialing=Dialing(url, shuffle, headers, params, origin, ssl, proxy, OFFERED, timeout),
+                transports=chain_of(transports),
                 backoff=backoff or ExponentialBackoff(),
+                monitor=monitor or PersistentMonitor(),
+                gate=gate,
+                dial_gate=default_gate() if dial_gate == "shared" else dial_gate,
+                policy=policy,
+                radio=radio,
+                token=None if token is None else as_provider(token),
+                carriage=token_as or in_header(),
+                renewal=renewal or TokenRenewal(),
+                open_timeout=to_limit(open_timeout, "open_timeout"),
                 write_timeout=to_seconds(write_timeout, "write_timeout"),
                 welcome_timeout=timeout,
                 max_command_size=max_command_size,
@@ -142,6 +173,8 @@ class Cable:
     async def open(self) -> Self:
         """Bring the line up, through as many dials as it takes, and return the cable.
 
+        With a monitor that waits for demand it returns at once, without a dial.
+
         On an open cable it returns at once; called while the next dial is waited for, it dials now. Raised or
         cancelled, it leaves no task and dials no more, unless the line was opened by another call before it.
 
@@ -151,7 +184,7 @@ class Cable:
             CableError: Another failure that dialling again cannot mend.
             WrongLoop: The cable is in use in another event loop or process.
         """
-        await self._engine.open(self._open_timeout)
+        await self._engine.opening.open()
         return self
 
     async def close(self, flush: bool = True, timeout: Seconds = 5.0) -> None:  # noqa: FBT001, FBT002 - a fixed name
@@ -177,7 +210,79 @@ class Cable:
     ) -> None:
         await self.close()
 
-    # What happens to it
+    @asynccontextmanager
+    async def awake(self, reason: str = "awake()") -> AsyncIterator[Self]:
+        """Have the line up inside of the block: waits for it first, and holds it until the end.
+
+        Several blocks may overlap. With an :class:`~cableway.OnDemandMonitor` this is what wakes the line. Cancelled
+        while it waits, nothing is held.
+
+        Args:
+            reason: What for, for the log and for :class:`~cableway.Demanded`.
+
+        Raises:
+            ConnectTimeout: No line came up within ``open_timeout``; ``__cause__`` is the last failure.
+            NotConnected: The cable is not open.
+            CableError: The cable ended with this final failure.
+        """
+        self._check_open()
+        overseer = self._engine.overseer
+        overseer.demand(reason, hold=True)
+        try:
+            await self._engine.opening.until_up()
+            yield self
+        finally:
+            overseer.release()
+
+    def wake(self, reason: str = "wake()") -> None:
+        """Have the line up soon, for as long as the monitor lets it linger; do not wait for it.
+
+        Raises:
+            NotConnected: The cable is not open.
+        """
+        self._check_open()
+        self._engine.overseer.demand(reason)
+
+    def rest(self) -> None:
+        """Let the line go as soon as nobody holds it, without lingering. A command just sent still has its time."""
+        self._check_open()
+        self._engine.overseer.rest()
+
+    def pause(self) -> None:
+        """Have no line until :meth:`resume`, whatever the monitor wants. Subscriptions stay wished for."""
+        self._engine.enter()
+        self._engine.overseer.pause(paused=True)
+
+    def resume(self) -> None:
+        """Let the monitor decide again."""
+        self._engine.enter()
+        self._engine.overseer.pause(paused=False)
+
+    def configure(self, *, backoff: Backoff | None = None, monitor: Monitor | None = None) -> None:
+        """Change how the line is kept, at once and while it runs.
+
+        Args:
+            backoff: Used from now on; a wait that is under way becomes shorter where the new one's is, but never
+                shorter than what a server asked for.
+            monitor: Takes over from the present one, with the line as it is and with those who hold it.
+
+        Raises:
+            UsageError: An argument is not one of its kind.
+        """
+        engine = self._engine
+        if not engine.at_rest:
+            engine.home.check()
+        if backoff is not None:
+            engine.overseer.replace_backoff(checked_backoff(backoff))
+        if monitor is not None:
+            engine.overseer.replace(checked_monitor(monitor))
+
+    def _check_open(self) -> None:
+        self._engine.enter()
+        if self.state is State.IDLE:
+            raise NotConnected(State.IDLE.value, NOT_OPEN)
+        if self.state is State.CLOSED:
+            raise self._engine.closed_error
 
     def events(self) -> EventStream[Event]:
         """Return an iterator over what happens to the cable from now on; it ends after :class:`~cableway.Closed`."""
@@ -191,20 +296,12 @@ class Cable:
         """
         return self._engine.feed.on(event_type, callback)
 
-    def stats(self) -> CableStats:
-        """Return its figures."""
-        engine = self._engine
-        counts = engine.carrier.session.counts if engine.carrier is not None else {}
-        return CableStats(
-            failures=engine.line.failures,
-            subscriptions=len(engine.hub.wishes),
-            undelivered=sum(engine.hub.router.counts.values()),
-            malformed=counts.get("malformed", 0),
-            unknown=counts.get("unknown type", 0),
-        )
-
     def __repr__(self) -> str:
         return f"<Cable {self.state.value}, {len(self._engine.hub.wishes)} subscriptions>"
+
+    def stats(self) -> CableStats:
+        """Return its figures."""
+        return figures(self._engine)
 
     # Subscriptions
 
@@ -251,15 +348,10 @@ class Cable:
         Raises:
             InvalidIdentifier: The name is empty, or a parameter cannot be written as JSON or is given twice.
         """
-        given = dict(params or {})
-        twice = sorted(given.keys() & more.keys(), key=str)
-        if twice:
-            msg = f"the parameter {twice[0]!r} is given twice, in the mapping and as a keyword"
-            raise InvalidIdentifier(msg)
-        given.update(more)
+        given = merge_params(params, more)
         if isinstance(channel, str):
             return Subscription(self._engine, canonical_identifier(channel, given), options)
-        instance = _instance(channel, given)
+        instance = instance_of(channel, given)
         # In this order: without a name there are no parameters either, and that error says so.
         params = instance.params
         identifier = canonical_identifier(instance.name, params)
@@ -306,30 +398,3 @@ class Cable:
             return signed_stream_identifier(await resolve(name()))
 
         return Subscription(self._engine, ask, options)
-
-
-def _chain(transports: Literal["auto"] | Sequence[Transport]) -> Sequence[Transport]:
-    if transports == "auto":
-        from cableway.transports.websocket import WebSocketTransport  # heavy, and not always the one
-
-        return (WebSocketTransport(),)
-    if isinstance(transports, str) or len(transports) != 1:
-        msg = f"transports={transports!r}: give 'auto', or a list with one transport"
-        raise UsageError(msg)
-    return tuple(transports)
-
-
-def _instance(channel: Channel[Any] | type[Channel[Any]], params: dict[str, JSONValue]) -> Channel[Any]:
-    if isinstance(channel, Channel):
-        if params:
-            msg = f"{type(channel).__name__} has its parameters already: give them to the class or to subscribe()"
-            raise InvalidIdentifier(msg)
-        return channel
-    if isinstance(channel, type) and issubclass(channel, Channel):
-        try:
-            return channel(**params)
-        except TypeError as error:
-            msg = f"the parameters do not fit {channel.__name__}: {error}"
-            raise InvalidIdentifier(msg) from error
-    msg = f"channel={channel!r} is neither a name nor a Channel class or instance"
-    raise InvalidIdentifier(msg)

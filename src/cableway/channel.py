@@ -134,3 +134,24 @@ def _make_action(method: Callable[..., object], name: str | None) -> Callable[..
         await self.subscription.perform(server_name, data)
 
     return perform
+
+
+def instance_of(channel: Channel[Any] | type[Channel[Any]], params: dict[str, JSONValue]) -> Channel[Any]:
+    """Return the channel that a program means by *channel*, a class or an instance.
+
+    Raises:
+        InvalidIdentifier: It is neither, or the parameters do not fit.
+    """
+    if isinstance(channel, Channel):
+        if params:
+            msg = f"{type(channel).__name__} has its parameters already: give them to the class or to subscribe()"
+            raise InvalidIdentifier(msg)
+        return channel
+    if isinstance(channel, type) and issubclass(channel, Channel):
+        try:
+            return channel(**params)
+        except TypeError as error:
+            msg = f"the parameters do not fit {channel.__name__}: {error}"
+            raise InvalidIdentifier(msg) from error
+    msg = f"channel={channel!r} is neither a name nor a Channel class or instance"
+    raise InvalidIdentifier(msg)

@@ -340,7 +340,7 @@ class Subscription(Generic[T]):
         if handle.state is not SubscriptionState.CLOSED:
             return None
         if handle in handle.wish.handles:
-            return self._engine.closed_error()
+            return self._engine.closed_error
         return SubscriptionClosed(handle.wish.label)
 
     async def _change(self, waiters: set[asyncio.Future[None]]) -> None:

@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import cableway.cable as asynchronous
-from cableway.cable import DEFAULT_OPTIONS, CableStats
+from cableway.cable import DEFAULT_OPTIONS
 from cableway.errors import CableError
 from cableway.events import CallbackFailed, Event
 from cableway.portal import Portal
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
     from cableway.channel import Channel
     from cableway.hub.options import SubscriptionOptions
+    from cableway.policies.backoff import Backoff
+    from cableway.policies.monitors.base import Monitor
+    from cableway.stats import CableStats
     from cableway.subscription import Subscription as AsyncSubscription
     from cableway.subscription import SubscriptionStats
     from cableway.telemetry.feed import EventStream
@@ -95,6 +99,36 @@ class Cable:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    @contextmanager
+    def awake(self, reason: str = "awake()") -> Iterator[Self]:
+        """Have the line up inside of the block; see :meth:`cableway.Cable.awake`."""
+        held = self._cable.awake(reason)
+        self._portal.call(held.__aenter__)
+        try:
+            yield self
+        finally:
+            self._portal.call(held.__aexit__, None, None, None)
+
+    def wake(self, reason: str = "wake()") -> None:
+        """Have the line up soon; see :meth:`cableway.Cable.wake`."""
+        self._portal.run(self._cable.wake, reason)
+
+    def rest(self) -> None:
+        """Let the line go as soon as nobody holds it; see :meth:`cableway.Cable.rest`."""
+        self._portal.run(self._cable.rest)
+
+    def pause(self) -> None:
+        """Have no line until :meth:`resume`; see :meth:`cableway.Cable.pause`."""
+        self._portal.run(self._cable.pause)
+
+    def resume(self) -> None:
+        """Let the monitor decide again."""
+        self._portal.run(self._cable.resume)
+
+    def configure(self, *, backoff: Backoff | None = None, monitor: Monitor | None = None) -> None:
+        """Change how the line is kept; see :meth:`cableway.Cable.configure`."""
+        self._portal.run(self._cable.configure, backoff=backoff, monitor=monitor)
 
     def on(self, event_type: type[E], callback: Callable[[E], object]) -> Callable[[], None]:
         """Call *callback* with each event of *event_type*, on a thread of its own; return a function that ends it."""

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from cableway.errors import (
     CableError,
-    ConnectTimeout,
     LineClosed,
     LineStale,
     MalformedFrame,
     NotConnected,
     ServerDisconnect,
+    ServerSilent,
     Unauthorized,
 )
 from cableway.hub.driver import QUIET
-from cableway.policies.liveness import Liveness
+from cableway.policies.monitors.base import LineFacts
 from cableway.runtime import wall_clock
 from cableway.states import State
 from cableway.wire.client_session import ClientSession, Phase
-from cableway.wire.frames import Confirm, Data, Disconnect, Frame, Ping, Reject, ServerError, Welcome
+from cableway.wire.frames import Confirm, Data, Disconnect, Frame, Ping, Pong, Reject, ServerError, Welcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
+    from cableway.engine.beside import Sieve
     from cableway.hub.hub import Hub
     from cableway.transports.base import Connection
     from cableway.wire.codecs.base import Codec
@@ -33,18 +34,24 @@ if TYPE_CHECKING:
 
 _AUTH_REASONS = frozenset({"unauthorized", "token_expired"})
 
+ANYCABLE = "x-anycable-version"
+"""The header by which AnyCable names itself in its answer to the upgrade."""
+
+Noted: TypeAlias = Ping | Pong | Confirm | ServerError
+"""Frames that an owner takes note of."""
+
 
 class Owner(Protocol):
     """Whom a carrier reports to."""
 
-    def welcomed(self) -> None:
+    def welcomed(self, facts: LineFacts) -> None:
         """The server welcomed us."""
 
     def broke(self, carrier: Carrier, error: CableError) -> None:
         """The line is of no more use."""
 
-    def told(self, fields: Mapping[str, Any]) -> None:
-        """The server sent an error frame."""
+    def noted(self, frame: Noted) -> None:
+        """The server sent something that is of no matter to a subscription alone."""
 
     def misbehaved(self, fault: MalformedFrame) -> None:
         """An episode of malformed frames began."""
@@ -56,23 +63,36 @@ class Owner(Protocol):
 class Carrier:
     """One line. Once :meth:`drop` was called it reports nothing any more."""
 
-    def __init__(self, owner: Owner, hub: Hub, codec: Codec, dialect: BaseDialect, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        hub: Hub | Sieve,
+        codec: Codec,
+        dialect: BaseDialect,
+        clock: Callable[[], float],
+        *,
+        moved: Callable[[], None] = lambda: None,
+    ) -> None:
         self.session: ClientSession = ClientSession(codec, dialect)
         self.last_command: float = float("-inf")
         """When a command for a channel was last written."""
         self.error: CableError | None = None
         """What ended the line, if it ended by itself."""
-        self._owner = owner
-        self._hub = hub
+        self.owner: Owner = owner
+        """Whom it reports to."""
+        self.hub: Hub | Sieve = hub
+        """Where messages and answers go."""
         self._codec = codec
         self._dialect = dialect
         self._clock = clock
+        # Called for each transfer, so that somebody may reckon what it costs.
+        self._moved = moved
         self._connection: Connection | None = None
-        self._liveness = Liveness(clock())
         self._welcome_by = float("inf")
         self._welcome_timeout = 0.0
         self._address = ""
         self._paused = False
+        self._read_since = float("-inf")
         self._over = False
 
     def attach(self, connection: Connection, address: str, welcome_timeout: float) -> None:
@@ -81,7 +101,6 @@ class Carrier:
         self._address = address
         self._welcome_timeout = welcome_timeout
         self._welcome_by = self._clock() + welcome_timeout
-        self._liveness = Liveness(self._clock())
         connection.resume()
 
     @property
@@ -99,31 +118,36 @@ class Carrier:
     @property
     def deadline(self) -> float | None:
         """When :meth:`tick` next has something to say."""
-        # Who does not listen cannot tell silence from death.
-        if self._over or self._connection is None or self._paused:
-            return None
-        if self.session.phase is Phase.GREETING:
-            return self._welcome_by
-        return self._liveness.deadline(self._connection.last_received)
+        waiting = not self._over and self._connection is not None and self.session.phase is Phase.GREETING
+        return self._welcome_by if waiting else None
 
     def tick(self, now: float) -> None:
-        """Report the line as broken if it was silent for too long."""
+        """Report the line as broken if the welcome did not come in time."""
         deadline = self.deadline
-        if deadline is None or now < deadline:
-            return
-        if self.session.phase is Phase.GREETING:
+        if deadline is not None and now >= deadline:
             what = "the line was opened, but no welcome came"
-            self._break(ConnectTimeout(self._address, self._welcome_timeout, what))
-        else:
-            self._break(LineStale(now - self.connection.last_received))
+            self._break(ServerSilent(self._address, self._welcome_timeout, what))
+
+    @property
+    def heard(self) -> float:
+        """When something last came; the present while we do not read: who does not listen cannot tell silence."""
+        if self._paused:
+            return self._clock()
+        return max(self.connection.last_received, self._read_since)
+
+    @property
+    def quiet_at(self) -> float:
+        """When the last command has had the time to be run: a line closed before that may lose it."""
+        return self.last_command + QUIET
 
     def send(self, command: Command) -> None:
         """Write a command."""
         if not self._over:
+            self._moved()
             self.connection.send(self._codec.encode(self._dialect.compose(command)))
 
     def pause(self) -> None:
-        """Stop reading, and judging the line by what is read."""
+        """Stop reading."""
         self._paused = True
         self.connection.pause()
 
@@ -131,9 +155,7 @@ class Carrier:
         """Read on. The silence so far was our own and does not count."""
         if self._paused:
             self._paused = False
-            beat = self._liveness.beat
-            self._liveness = Liveness(self._clock())
-            self._liveness.beat = beat
+            self._read_since = self._clock()
             self.connection.resume()
 
     async def drain(self, timeout: float) -> None:
@@ -153,15 +175,9 @@ class Carrier:
         if self._over:
             raise self.error or LineClosed(None, "it was closed on this side before all was written")
 
-    async def flush(self, timeout: float) -> None:
-        """Wait until the connection has taken all commands, and the server the time to begin to run the last one.
-
-        Raises:
-            CableError: As for :meth:`drain`.
-        """
-        await self.drain(timeout)
-        while not self._over and (rest := self.last_command + QUIET - self._clock()) > 0:  # noqa: ASYNC110 - it is time
-            await asyncio.sleep(rest)
+    def retire(self) -> None:
+        """Act on nothing that comes any more; the connection stays until :meth:`close` or :meth:`drop`."""
+        self._over = True
 
     def drop(self) -> None:
         """Be done with the line, without a word to the server."""
@@ -173,7 +189,9 @@ class Carrier:
         """Be done with the line, with a goodbye of at most *timeout* seconds."""
         self._over = True
         if self._connection is not None:
+            self._moved()
             await self._connection.close(timeout=timeout)
+            self._moved()
 
     # What the connection pushes
 
@@ -181,13 +199,14 @@ class Carrier:
         """Take the frames of one read."""
         if self._over:
             return
+        self._moved()
         at = wall_clock()
         if self.session.phase is Phase.LIVE:
-            self._hub.router.route(batch, at, lambda frame: self._take(frame, at))
+            self.hub.router.route(batch, at, lambda frame: self._take(frame, at))
         else:
             for frame in batch:
                 self._take(frame, at)
-        self._owner.settle()
+        self.owner.settle()
 
     def lost(self, code: int | None, reason: str, error: BaseException | None) -> None:
         """Take note that the connection is gone."""
@@ -218,35 +237,34 @@ class Carrier:
         if self.session.flooded:
             self._break(fault)
         elif self.session.episode_begins:
-            self._owner.misbehaved(fault)
+            self.owner.misbehaved(fault)
 
     def _act(self, frame: Frame, raw: bytes, at: float) -> None:
         now = self._clock()
         match frame:
             case Data():
-                self._hub.router.deliver(frame, raw, at)
-            case Ping():
-                self._liveness.pinged(now)
+                self.hub.router.deliver(frame, raw, at)
+            case Ping() | Pong() | ServerError():
+                self.owner.noted(frame)
             case Confirm(identifier):
-                self._hub.confirmed(identifier, now)
+                self.owner.noted(frame)
+                self.hub.confirmed(identifier, now)
             case Reject(identifier):
-                self._hub.rejected(identifier, now)
-            case Welcome():
-                self._owner.welcomed()
+                self.hub.rejected(identifier, now)
+            case Welcome(sid):
+                self.owner.welcomed(LineFacts(probes=sid is not None or ANYCABLE in self.connection.response_headers))
             case Disconnect():
                 self._break(_as_error(frame))
-            case ServerError(fields):
-                self._owner.told(fields)
 
     def _break(self, error: CableError) -> None:
         if not self._over:
             self._over = True
             self.error = error
-            self._owner.broke(self, error)
+            self.owner.broke(self, error)
 
 
 def _as_error(frame: Disconnect) -> ServerDisconnect:
     if frame.reason in _AUTH_REASONS:
         hint = "The token has expired" if frame.reason == "token_expired" else "Check the token or the cookies"
         return Unauthorized(frame.reason, reconnect=frame.reconnect, hint=hint)
-    return ServerDisconnect(frame.reason, reconnect=frame.reconnect)
+    return ServerDisconnect(frame.reason, reconnect=frame.reconnect, retry_after=frame.retry_after)

@@ -10,19 +10,21 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
-
-from cableway.engine.carrier import Carrier
-from cableway.engine.dialing import Dialer, Dialing, check_protocol, dial_failure
+from cableway.engine.credentials import Credentials
+from cableway.engine.dials import Dials
+from cableway.engine.farewell import Farewells, quiet
+from cableway.engine.handover import HandOver
+from cableway.engine.naming import ask_name
+from cableway.engine.opening import Opening
+from cableway.engine.overseer import STOOD_STILL, Overseer
 from cableway.engine.sending import Outgoing, send_waiting
-from cableway.errors import CableError, ConnectTimeout, NotConnected
+from cableway.engine.waiting import Waiting
+from cableway.errors import CableError, NotConnected
 from cableway.events import (
     CallbackFailed,
     Closed,
     Connected,
-    Connecting,
     Disconnected,
-    NamingFailed,
     RetryScheduled,
     ServerErrorReceived,
     ServerMisbehaved,
@@ -30,37 +32,22 @@ from cableway.events import (
 from cableway.hub.effects import HubEffect, Name, PauseReading, Recycle, ResumeReading, Send
 from cableway.hub.hub import Hub
 from cableway.policies.classify import as_refusal
-from cableway.policies.line import Dial, HangUp, Line, LineEffect, Stop, Wait
-from cableway.redact import redact_url
-from cableway.runtime import Home, new_random, resolve, until_done
+from cableway.policies.line import Dial, HangUp, Happening, LetGo, Line, LineEffect, Stop, Wait
+from cableway.policies.oversight import SHORTEST_LOOK
+from cableway.runtime import Home, new_random, until_done, wall_clock
 from cableway.states import State
 from cableway.telemetry.feed import EventFeed
 from cableway.wire.codecs.json import JSONCodec
 from cableway.wire.dialects.base import SUBPROTOCOL, BaseDialect
+from cableway.wire.frames import Confirm, Ping, Pong, ServerError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Coroutine
 
+    from cableway.engine.carrier import Carrier, Noted
+    from cableway.engine.settings import Settings
     from cableway.errors import MalformedFrame
-    from cableway.hub.hub import NameSource
-    from cableway.hub.wish import Wish
-    from cableway.policies.backoff import Backoff
-    from cableway.transports.base import Transport
-    from cableway.types import Identifier
-
-NAMING_TIMEOUT = 10.0
-
-
-@frozen
-class Settings:
-    """What a cable was built with."""
-
-    dialing: Dialing
-    transports: Sequence[Transport]
-    backoff: Backoff
-    write_timeout: float = 10.0
-    welcome_timeout: float = 10.0
-    max_command_size: int | None = field(default=65536)
+    from cableway.policies.monitors.base import LineFacts
 
 
 class Engine:
@@ -75,115 +62,82 @@ class Engine:
         self.hub: Hub = Hub(JSONCodec(), BaseDialect(), random)
         self.hub.on_effects = self.settle
         self.hub.on_stray = self._stray
+        self.waiting: Waiting = Waiting(self.home)
+        self.farewells: Farewells = Farewells(self.home)
+        self.overseer: Overseer = Overseer(self)
+        self.credentials: Credentials = Credentials(self)
+        self.handover: HandOver = HandOver(self)
+        self.opening: Opening = Opening(self)
         self.carrier: Carrier | None = None
         """The line that is up, or coming up."""
         self.calls: count[int] = count()
         """Numbers the calls that have to wait."""
         self.ready: list[Outgoing] = []
         """Those whose waiting calls can go."""
-        self._dialer = Dialer(settings.dialing, random)
-        self._dialing: asyncio.Task[None] | None = None
+        self.dials: Dials = Dials(self, random)
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._retry_at: float | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._waiters: set[asyncio.Future[None]] = set()
-        self._openers = 0
-        # Whether an open() has succeeded since the cable was last at rest.
-        self._claimed = False
-        self._goodbyes: set[asyncio.Future[None]] = set()
         self._connected_before = False
         self._settling = False
+        self._catching_up = False
 
     # For the user's side
 
     @property
     def at_rest(self) -> bool:
         """Whether nothing ties it to an event loop."""
-        return self.line.state in (State.IDLE, State.CLOSED) and not self._tasks
+        return self.line.state in (State.IDLE, State.CLOSED) and not self._tasks and not self.farewells.pending
 
     def enter(self) -> asyncio.AbstractEventLoop:
         """Return the running loop, after a check that it is the one the cable lives in; at rest it moves in."""
         return self.home.enter(at_rest=self.at_rest)
 
-    async def open(self, timeout: float | None) -> None:
-        """Bring the line up; see ``Cable.open``."""
-        self.enter()
-        if self.line.state in (State.IDLE, State.CLOSED):
-            self._claimed = False
-            self.hub.set_open(is_open=True)
-        self._do(self.line.open(self.home.now()))
-        self._openers += 1
-        try:
-            await self._until_open(timeout)
-            self._claimed = True
-        except BaseException as error:
-            # A line that another call has opened, or still waits for, is not this caller's to take down.
-            if self._openers == 1 and not self._claimed:
-                await self._give_up(error if isinstance(error, CableError) else None)
-            raise
-        finally:
-            self._openers -= 1
-
-    async def _until_open(self, timeout: float | None) -> None:
-        limit = asyncio.timeout(timeout)
-        try:
-            async with limit:
-                while self.line.state is not State.CONNECTED:
-                    if self.line.state is State.CLOSED:
-                        raise self.closed_error()
-                    await self._change()
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            last = self.line.error
-            raise ConnectTimeout(self._dialer.address, timeout or 0, "no line came up", last) from last
-
-    async def _give_up(self, error: CableError | None) -> None:
+    async def give_up(self, error: CableError | None) -> None:
+        """Drop the line, and dial no more."""
         if self.line.state is not State.CLOSED:
             self._hang_up()
-            self._do(self.line.close(self.home.now(), error))
+            self.do(self.line.close(self.home.now(), error))
             await until_done(self._cancel_tasks())
+            await self.farewells.cut_short()
 
     async def close(self, *, flush: bool, timeout: float) -> None:
         """Take the line down; see ``Cable.close``."""
         self.enter()
-        carrier = self.carrier
         try:
             if flush:
                 await self._flush(timeout)
         except BaseException:
-            await self._give_up(None)
+            await self.give_up(None)
             raise
         carrier, self.carrier = self.carrier, None
         if self.line.state is not State.CLOSED:
-            self._do(self.line.close(self.home.now()))
+            self.do(self.line.close(self.home.now()))
         tasks = self._cancel_tasks()
-        if carrier is not None:
-            await self._say_goodbye(carrier, min(timeout, 1.0))
-        # Another call may still be saying goodbye.
-        await until_done([*tasks, *self._goodbyes])
+        try:
+            if carrier is not None:
+                await self.farewells.say(carrier, timeout)
+            # Another call may still be saying goodbye.
+            await until_done(tasks)
+            await self.farewells.over(1.0)
+        finally:
+            await self.farewells.cut_short()
+        if self.settings.policy is not None:
+            await self.settings.policy.released()
+        await self.credentials.released()
         await self.feed.settle(timeout)
 
-    async def _say_goodbye(self, carrier: Carrier, timeout: float) -> None:
-        self._goodbyes.add(goodbye := self.home.loop.create_future())
-        try:
-            await carrier.close(timeout)
-        finally:
-            carrier.drop()
-            self._goodbyes.discard(goodbye)
-            goodbye.set_result(None)
+    async def _flush(self, timeout: float) -> None:
+        with suppress(TimeoutError, CableError):
+            async with asyncio.timeout(timeout):
+                carrier = self.carrier
+                if carrier is not None and self.line.state is State.CONNECTED:
+                    await carrier.drain(self.settings.write_timeout)
+                    await quiet(self, carrier)
+                await self.farewells.over(timeout)
 
-    async def _change(self) -> None:
-        """Wait for the next change of the cable's state. Cancelling it has no effect but that."""
-        waiter = self.home.loop.create_future()
-        self._waiters.add(waiter)
-        try:
-            await waiter
-        finally:
-            self._waiters.discard(waiter)
-
+    @property
     def closed_error(self) -> CableError:
-        """Return what to raise where a closed cable is used."""
+        """What to raise where a closed cable is used."""
         error = self.line.error or NotConnected("closed", "open it again with await cable.open()")
         # One failure is raised in many places: each begins its own story, or the traceback would grow for ever.
         return error.with_traceback(None)
@@ -208,28 +162,41 @@ class Engine:
             send_waiting(ready)
         finally:
             self._settling = False
-        self._rearm()
+        self.rearm()
 
     # What a carrier reports
 
-    def welcomed(self) -> None:
+    def welcomed(self, facts: LineFacts) -> None:
         """The server welcomed us."""
         now = self.home.now()
-        self._do(self.line.welcomed(now))
+        effects = self.line.happen(Happening.WELCOMED, now)
+        self.overseer.line_up(facts)
         again, self._connected_before = self._connected_before, True
         transport = self.settings.transports[0].name
         self.feed.emit(Connected(again, transport, SUBPROTOCOL))
         self.hub.line_up(transport, SUBPROTOCOL, now)
-        self._notify()
+        self.do(effects)
 
     def broke(self, carrier: Carrier, error: CableError) -> None:
         """The line is of no more use."""
         if carrier is self.carrier:
-            self._failed(error)
+            self.failed(error)
 
-    def told(self, fields: Mapping[str, Any]) -> None:
-        """The server sent an error frame."""
-        self.feed.emit(ServerErrorReceived(fields))
+    def noted(self, frame: Noted) -> None:
+        """Take note of what is of no matter to a subscription alone."""
+        match frame:
+            case Ping(message):
+                self.credentials.beaten(message)
+                self.line.beaten()
+                if self.line.is_good(self.home.now()):
+                    self.credentials.accepted()
+                self.overseer.beaten()
+            case Confirm():
+                self.line.confirmed()
+            case Pong():
+                self.overseer.vitals.answered(self.home.now())
+            case ServerError(fields):
+                self.feed.emit(ServerErrorReceived(fields))
 
     def misbehaved(self, fault: MalformedFrame) -> None:
         """An episode of malformed frames began."""
@@ -237,28 +204,31 @@ class Engine:
 
     # Inside
 
-    def _do(self, effects: list[LineEffect]) -> None:
+    def do(self, effects: list[LineEffect]) -> None:
+        """Carry out what the line asks for, and see to it that it is as it should be."""
         for effect in effects:
             match effect:
                 case Dial(attempt):
-                    self._retry_at = None
-                    self._start_dial(attempt)
+                    self.carrier = self.dials.start(attempt)
                 case HangUp():
                     self._hang_up()
+                case LetGo():
+                    self._let_go()
                 case Wait(delay, attempt):
-                    self._retry_at = self.home.now() + delay
-                    self._tell_backoff_fault()
-                    self.feed.emit(Disconnected(self.line.error))
-                    self.feed.emit(RetryScheduled(delay, attempt, self.line.error))
+                    self._tell_wait(delay, attempt, lost=HangUp() in effects)
                 case Stop():
                     self._stop()
-        self._notify()
-        self._rearm()
+        self.waiting.notify()
+        self.overseer.look()
 
-    def _tell_backoff_fault(self) -> None:
-        fault, self.line.fault = self.line.fault, None
+    def _tell_wait(self, delay: float, attempt: int, *, lost: bool) -> None:
+        plan = self.line.plan
+        fault, plan.fault = plan.fault, None
         if fault is not None:
             self.feed.emit(CallbackFailed("backoff", fault))
+        if lost:
+            self.feed.emit(Disconnected(self.line.error))
+        self.feed.emit(RetryScheduled(delay, attempt, self.line.error))
 
     def _carry_out(self, effect: HubEffect) -> None:
         carrier = self.carrier
@@ -266,101 +236,61 @@ class Engine:
             case Send(command) if carrier is not None:
                 carrier.send(command)
             case Name(wish, question) if wish.name_source is not None:
-                _ = self._spawn(self._name(wish, wish.name_source, question), "cableway-name")
+                _ = self.spawn(ask_name(self, wish, wish.name_source, question), "cableway-name")
             case Recycle(error) if carrier is not None:
-                self._failed(error)
+                self.failed(error)
             case PauseReading() if carrier is not None:
                 carrier.pause()
             case ResumeReading() if carrier is not None:
+                now = self.home.now()
+                self.overseer.oversight.tell(lambda monitor: monitor.interrupted(now))
                 carrier.resume()
 
-    def _start_dial(self, attempt: int) -> None:
-        self.feed.emit(Connecting(attempt, redact_url(self._dialer.address)))
-        carrier = Carrier(self, self.hub, JSONCodec(), BaseDialect(), self.home.now)
-        self.carrier = carrier
-        self._dialing = self._spawn(self._dial(carrier), "cableway-dial")
-
-    async def _dial(self, carrier: Carrier) -> None:
-        address = self._dialer.address
-        try:
-            request = await self._dialer.request()
-            address = request.url
-            if carrier is not self.carrier:
-                return
-            connection = await self.settings.transports[0].open(request, carrier)
-            if carrier is not self.carrier:
-                connection.abort()
-                return
-            check_protocol(connection, address)
-            carrier.attach(connection, address, self.settings.welcome_timeout)
-            self._rearm()
-        except CableError as error:
-            self.broke(carrier, error)
-        except asyncio.CancelledError as error:
-            # If we had cancelled it, this would not be the line that counts: a function of the user's, or a transport,
-            # cancelled itself, and the next dial is due all the same.
-            self.broke(carrier, dial_failure(address, error))
-            raise
-        except Exception as error:  # noqa: BLE001 - a transport of the user's own may raise anything; the cable lives on
-            self.broke(carrier, dial_failure(address, error))
-
-    def _failed(self, error: CableError) -> None:
-        if self.line.state is State.CONNECTING:
-            self._dialer.failed()
-        error = as_refusal(error)
+    def failed(self, error: CableError) -> None:
+        """The dial has failed, or the line is of no more use."""
         now = self.home.now()
-        effects = self.line.failed(error, now)
+        error, renewable = self.credentials.judge(as_refusal(error))
+        self.dials.judge(error, now, was_up=self.line.state is State.CONNECTED, was_good=self.line.is_good(now))
+        self.overseer.oversight.line_down(now)
+        effects = self.line.failed(error, now, renewable=renewable, wall=wall_clock())
         self.hub.line_down(error, now)
-        self._do(effects)
+        self.do(effects)
+        self.settle()
+
+    def _let_go(self) -> None:
+        self.handover.abandon()
+        carrier, self.carrier = self.carrier, None
+        now = self.home.now()
+        if self.line.failures == 0:
+            self.dials.served()
+        self.overseer.oversight.line_down(now)
+        self.hub.line_down(None, now)
+        if carrier is not None:
+            self.farewells.say_later(carrier, self.settings.write_timeout)
+        self.feed.emit(Disconnected(None))
         self.settle()
 
     def _hang_up(self) -> None:
+        self.handover.abandon()
         carrier, self.carrier = self.carrier, None
         if carrier is not None:
             carrier.drop()
-        if self._dialing is not None and self._dialing is not asyncio.current_task(self.home.loop):
-            self._dialing.cancel()
-        self._dialing = None
+        self.dials.drop()
 
     def _stop(self) -> None:
-        self._retry_at = None
+        self.overseer.stop()
+        self.credentials.stop()
         self.hub.line_down(self.line.error, self.home.now())
         self.hub.set_open(is_open=False)
         if self.home.settled:
             self.feed.emit(Closed(self.line.error), last=True)
 
-    async def _flush(self, timeout: float) -> None:
-        carrier = self.carrier
-        if carrier is None or self.line.state is not State.CONNECTED:
-            return
-        with suppress(TimeoutError, CableError):
-            async with asyncio.timeout(timeout):
-                await carrier.flush(self.settings.write_timeout)
-
-    async def _name(self, wish: Wish, source: NameSource, question: int) -> None:
-        try:
-            async with asyncio.timeout(NAMING_TIMEOUT):
-                identifier = await resolve(source())
-        except asyncio.CancelledError:
-            # Nobody waits for the name any more, or the function cancelled itself: then it is asked again later.
-            self._named(wish, None, question)
-            raise
-        except Exception as error:  # noqa: BLE001 - the user's function; it is told, and asked again later
-            for handle in list(wish.handles):
-                handle.tell(NamingFailed(error))
-            identifier = None
-        self._named(wish, identifier, question)
-
-    def _named(self, wish: Wish, identifier: Identifier | None, question: int) -> None:
-        if question == wish.naming:
-            self.hub.named(wish, identifier, self.home.now())
-        self.settle()
-
     def _stray(self, frame: bytes, fault: MalformedFrame | None) -> None:
         if self.carrier is not None:
             self.carrier.stray(frame, fault)
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    def spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Run *coroutine* until the cable is closed."""
         task = self.home.loop.create_task(coroutine, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -372,12 +302,9 @@ class Engine:
             task.cancel()
         return tasks
 
-    def _notify(self) -> None:
-        for waiter in [waiter for waiter in self._waiters if not waiter.done()]:
-            waiter.set_result(None)
-
-    def _rearm(self) -> None:
-        times = (self._retry_at, self.hub.deadline, self.carrier.deadline if self.carrier is not None else None)
+    def rearm(self) -> None:
+        """Set the timer to the next thing that is due."""
+        times = (self.overseer.deadline, self.hub.deadline, self.carrier.deadline if self.carrier is not None else None)
         due = min((time for time in times if time is not None), default=None)
         if self._timer is not None:
             # A timer that fires too early only looks again: cheaper than a new one for each frame that comes.
@@ -386,14 +313,20 @@ class Engine:
             self._timer.cancel()
             self._timer = None
         if due is not None and self.home.settled:
-            self._timer = self.home.loop.call_at(due, self._tick)
+            self._timer = self.home.loop.call_at(max(due, self.home.now()), self._tick)
 
     def _tick(self) -> None:
-        self._timer = None
+        timer, self._timer = self._timer, None
         now = self.home.now()
-        if self._retry_at is not None and self._retry_at <= now:
-            self._retry_at = None
-            self._do(self.line.retry_due(now))
+        if timer is not None and now - timer.when() > STOOD_STILL and not self._catching_up:
+            # The loop tells timers before it has looked for data again: the answer may long be here, unread.
+            self._catching_up = True
+            self._timer = self.home.loop.call_at(now + SHORTEST_LOOK, self._tick)
+            return
+        self._catching_up = False
+        due = self.overseer.deadline
+        if due is not None and due <= now:
+            self.overseer.look(timely=True)
         self.hub.tick(now)
         if self.carrier is not None:
             self.carrier.tick(now)

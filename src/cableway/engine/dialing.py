@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from cableway.address import check_url, origin_of, with_params
 from cableway.errors import ConnectError, InvalidHeader, SourceFailed, Unauthorized, UnsupportedProtocol, UsageError
+from cableway.policies.endpoints import Endpoints
 from cableway.runtime import resolve
 from cableway.transports.base import DialRequest
 from cableway.wire.dialects.base import SUBPROTOCOL, UNSUPPORTED
@@ -46,6 +47,17 @@ class Dialing:
     subprotocols: Sequence[str]
     timeout: float
     """Seconds for each step of a dial, the user's functions included."""
+
+
+def check_protocol_name(protocol: str) -> None:
+    """Refuse a protocol that is not spoken here.
+
+    Raises:
+        UsageError: It is none of ours.
+    """
+    if protocol not in ("auto", SUBPROTOCOL):
+        msg = f"protocol={protocol!r} is not spoken here: give 'auto' or {SUBPROTOCOL!r}"
+        raise UsageError(msg)
 
 
 def check_dialing(dialing: Dialing) -> None:
@@ -87,41 +99,50 @@ def _check_strings(name: str, mapping: Mapping[str, str]) -> dict[str, str]:
 
 
 class Dialer:
-    """Makes a request for each dial. Several addresses are taken in turn, shuffled once."""
+    """Makes a request for each dial. Of several addresses a healthy one is taken."""
 
     def __init__(self, dialing: Dialing, random: Random) -> None:
         check_dialing(dialing)
         self._dialing = dialing
-        self._urls = [] if callable(dialing.url) else list(_listed(dialing.url))
-        if dialing.shuffle:
-            random.shuffle(self._urls)
-        self._turn = 0
-        self._address = self._urls[0] if self._urls else UNKNOWN_ADDRESS
+        self.endpoints: Endpoints | None = None
+        """The addresses and their health; ``None`` where a function gives the address."""
+        self._address = UNKNOWN_ADDRESS
+        if not callable(dialing.url):
+            self.endpoints = Endpoints(_listed(dialing.url), random, shuffle=dialing.shuffle)
+            self._address = self.endpoints.current
 
     @property
     def address(self) -> str:
-        """Where the next request goes; of a function's addresses the last one. May hold secrets."""
+        """Where the present dial goes, or the last one went. May hold secrets."""
         return self._address
 
-    def failed(self) -> None:
-        """The last request came to nothing: another address is next."""
-        self._turn += 1
-        if self._urls:
-            self._address = self._urls[self._turn % len(self._urls)]
+    def turn(self, now: float) -> str:
+        """Choose the address of the next dial, as far as that is known before a function is asked; return it."""
+        if self.endpoints is not None:
+            self._address = self.endpoints.pick(now)
+        return self._address
 
-    async def request(self) -> DialRequest:
-        """Put the next request together. Cancelling it has no effect but that.
+    async def locate(self) -> str:
+        """Return the address to dial. Cancelling it has no effect but that.
+
+        Raises:
+            SourceFailed: The function that gives it has failed, took too long, or gave something that is no use.
+            Unauthorized: That function has raised this, to say that dialling on is no use.
+        """
+        if callable(self._dialing.url):
+            self._address = await self._ask("url", self._dialing.url, check_url)
+        return self._address
+
+    async def request(self, more: Mapping[str, str] | None = None) -> DialRequest:
+        """Put the request together, with *more* query parameters. Cancelling it has no effect but that.
 
         Raises:
             SourceFailed: A function that was asked has failed, took too long, or gave something that is no use.
             Unauthorized: A function that was asked has raised this, to say that dialling on is no use.
         """
-        dialing = self._dialing
-        if callable(dialing.url):
-            self._address = await self._ask("url", dialing.url, check_url)
-        url = self._address
+        dialing, url = self._dialing, self._address
         headers = await self._pairs("headers", dialing.headers)
-        params = await self._pairs("params", dialing.params)
+        params = {**(more or {}), **await self._pairs("params", dialing.params)}
         return DialRequest(
             url=with_params(url, params),
             subprotocols=dialing.subprotocols,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -15,8 +16,6 @@ from cableway.wire.commands import Perform
 from cableway.wire.dialects.base import BaseDialect
 
 if TYPE_CHECKING:
-    import asyncio
-
     from cableway.engine.carrier import Carrier
     from cableway.engine.core import Engine
     from cableway.hub.wish import Handle
@@ -90,11 +89,40 @@ class Outgoing:
         """Write a message command as soon as the subscription is live; see ``Subscription.perform``."""
         self._check_size(data)
         self._check_line()
+        overseer = self._engine.overseer
+        if not overseer.wakeable:
+            await self._hand_over(data)
+            return
+        # Held until the network has it: a line that nobody needs any more would be let go under it.
+        overseer.demand("a command", hold=True)
+        try:
+            await self._hand_over(data, wakes=True)
+        finally:
+            overseer.release()
+
+    async def _hand_over(self, data: str, *, wakes: bool = False) -> None:
         if self.live and not self._waiting:
             carrier = self._write(data)
-        else:
+        elif not wakes:
             carrier = await self._wait(data)
+        else:
+            carrier = await self._wake(data)
         await carrier.drain(self._engine.settings.write_timeout)
+
+    async def _wake(self, data: str) -> Carrier:
+        engine = self._engine
+        timeout = engine.settings.open_timeout
+        limit = asyncio.timeout(timeout)
+        try:
+            async with limit:
+                with engine.waiting.allow(limit):
+                    return await self._wait(data)
+        except TimeoutError as error:
+            # What the server did not answer in time is a TimeoutError, too.
+            if not limit.expired() or isinstance(error, CableError):
+                raise
+            what = "the subscription was not confirmed" if engine.line.state is State.CONNECTED else None
+            raise engine.opening.too_late(timeout or 0.0, what) from engine.line.error
 
     def advance(self, over: CableError | None) -> None:
         """Something changed: have what can go now sent, or fail what cannot go any more; *over* ended the handle."""
@@ -133,13 +161,18 @@ class Outgoing:
     def _check_line(self) -> None:
         state = self._engine.line.state
         if state is State.CLOSED:
-            raise self._engine.closed_error()
-        if state not in (State.CONNECTED, State.CONNECTING):
-            last = self._engine.line.error
-            hint = (
-                f"nothing was sent; it is down because: {last}" if last is not None else f"nothing was sent; {NOT_OPEN}"
-            )
-            raise NotConnected(state.value, hint)
+            raise self._engine.closed_error
+        if state in (State.CONNECTED, State.CONNECTING):
+            return
+        if state is State.IDLE or not self._engine.overseer.wakeable:
+            raise NotConnected(state.value, f"nothing was sent; {self._why(state)}")
+
+    def _why(self, state: State) -> str:
+        if state is State.DORMANT:
+            held_back = self._engine.overseer.held_back
+            return held_back.strip(" ()") or "call cable.wake(), or use it inside of cable.awake()"
+        last = self._engine.line.error
+        return NOT_OPEN if last is None else f"it is down because: {last}"
 
     def _check_size(self, data: str) -> None:
         limit = self._engine.settings.max_command_size

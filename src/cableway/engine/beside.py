@@ -1,0 +1,157 @@
+"""A second line beside the one that counts, until it has all that is heard on that one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from cableway.errors import CableError, ConnectTimeout
+from cableway.policies.monitors.base import LineFacts
+from cableway.wire.commands import Subscribe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cableway.engine.carrier import Carrier, Noted
+    from cableway.engine.core import Engine
+    from cableway.errors import MalformedFrame
+    from cableway.hub.hub import Hub
+    from cableway.wire.frames import Data
+
+AT_ONCE = 16
+"""Subscriptions asked for without an answer, at most."""
+
+PATIENCE = 10.0
+"""Seconds without any news after which it is given up."""
+
+
+class Sieve:
+    """Lets the messages of some subscriptions through to the hub."""
+
+    def __init__(self, hub: Hub, passes: Callable[[str], bool]) -> None:
+        self._hub = hub
+        self._passes = passes
+
+    @property
+    def router(self) -> Sieve:
+        """Stands in for the hub's."""
+        return self
+
+    def route(self, batch: list[bytes], at: float, slow: Callable[[bytes], None]) -> None:  # noqa: ARG002 - the interface
+        """Have each frame read: whose it is decides whether it passes."""
+        for frame in batch:
+            slow(frame)
+
+    def deliver(self, data: Data, raw: bytes, at: float) -> None:
+        """Deliver a message, if it passes."""
+        if self._passes(data.identifier):
+            self._hub.router.deliver(data, raw, at)
+
+    def confirmed(self, identifier: str, now: float) -> None:
+        """Hand a confirmation on."""
+        self._hub.confirmed(identifier, now)
+
+    def rejected(self, identifier: str | None, now: float) -> None:
+        """Hand a rejection on."""
+        self._hub.rejected(identifier, now)
+
+
+class Beside(Sieve):
+    """The second line: who owns it until it counts, and what it has by then."""
+
+    def __init__(self, engine: Engine, old: Carrier) -> None:
+        super().__init__(engine.hub, lambda identifier: identifier in self.moved)
+        self.facts: LineFacts = LineFacts()
+        self.moved: set[str] = set()
+        """Identifiers that are heard here by now."""
+        self.carrier: Carrier = engine.dials.carrier(self, self)
+        self._engine = engine
+        self._old = old
+        self._news = asyncio.Event()
+        self._welcomed = False
+        self._error: CableError | None = None
+        self._waiting: list[str] = []
+        self._asked: set[str] = set()
+        self._taken = False
+        old.hub = Sieve(engine.hub, lambda identifier: identifier not in self.moved)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the server has answered for all that it was asked for."""
+        return self._welcomed and self._error is None and not self._waiting and not self._asked
+
+    async def until_ready(self) -> None:
+        """Wait until it is ready. Cancelling it has no effect but that.
+
+        Raises:
+            ConnectTimeout: Nothing came for too long.
+            CableError: It broke.
+        """
+        while not self.ready:
+            if self._error is not None:
+                raise self._error
+            self._news.clear()
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await self._news.wait()
+            except TimeoutError:
+                what = "the second line did not have all subscriptions"
+                raise ConnectTimeout(self._engine.dials.dialer.address, PATIENCE, what) from None
+
+    def take_over(self) -> Carrier:
+        """Give the line to the engine and the hub."""
+        self._taken = True
+        self.carrier.owner, self.carrier.hub = self._engine, self._engine.hub
+        return self.carrier
+
+    def end(self) -> None:
+        """Be done; unless it was taken over, the line is dropped, and the old one is heard in full again."""
+        if not self._taken:
+            self._old.hub = self._engine.hub
+            self.carrier.drop()
+
+    # What the line reports
+
+    def welcomed(self, facts: LineFacts) -> None:
+        """The server welcomed us once more: ask for what is live on the old line."""
+        self.facts = facts
+        self._welcomed = True
+        self._waiting = self._engine.hub.live
+        self._ask()
+
+    def broke(self, carrier: Carrier, error: CableError) -> None:  # noqa: ARG002 - the interface
+        """It is of no use."""
+        self._error = error
+        self._news.set()
+
+    def noted(self, frame: Noted) -> None:
+        """Nothing of this counts yet."""
+
+    def misbehaved(self, fault: MalformedFrame) -> None:
+        """Nothing of this counts yet."""
+
+    def settle(self) -> None:
+        """Something was read: what passed may have woken somebody."""
+        self._engine.settle()
+
+    def confirmed(self, identifier: str, now: float) -> None:  # noqa: ARG002 - the interface
+        """A subscription is heard here from now on."""
+        if identifier in self._asked:
+            self.moved.add(identifier)
+            self._answered(identifier)
+
+    def rejected(self, identifier: str | None, now: float) -> None:  # noqa: ARG002 - the interface
+        """The server refused it here: it is asked for again once the line counts."""
+        if identifier in self._asked:
+            self._answered(identifier)
+
+    def _answered(self, identifier: str) -> None:
+        self._asked.discard(identifier)
+        self._ask()
+
+    def _ask(self) -> None:
+        while self._waiting and len(self._asked) < AT_ONCE:
+            identifier = self._waiting.pop()
+            self._asked.add(identifier)
+            self.carrier.send(Subscribe(identifier))
+        self._news.set()

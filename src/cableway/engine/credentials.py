@@ -1,0 +1,128 @@
+"""The token of one cable: had before each dial, renewed ahead of time while the line is wanted."""
+
+from __future__ import annotations
+
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from cableway.auth.carriage import Parts, carry
+from cableway.auth.renewal import TokenFresh
+from cableway.auth.renewer import renewer_for
+from cableway.errors import Unauthorized
+from cableway.events import TokenRenewalFailed, TokenRenewed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cableway.auth.renewal import Held, TokenNews
+    from cableway.auth.renewer import Renewer
+    from cableway.engine.core import Engine
+    from cableway.errors import CableError
+    from cableway.transports.base import DialRequest
+
+_UNITS = (1e17, 1e9), (1e14, 1e6), (1e11, 1e3)
+"""From which size on a server's time is in nanoseconds, microseconds or milliseconds."""
+
+
+class Credentials:
+    """Has a token for each dial of one cable, and hears what the server makes of it. Does nothing without a source."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._renewer: Renewer | None = None
+        self._held: Held | None = None
+        self._detach: Callable[[], None] = _nothing
+
+    def start(self) -> None:
+        """The cable was opened: hear of new tokens."""
+        self.stop()
+        settings = self._engine.settings
+        if settings.token is not None:
+            self._renewer = renewer_for(settings.token, settings.renewal)
+            self._detach = self._renewer.attach(self._told, lambda: self._engine.line.wanted)
+
+    def stop(self) -> None:
+        """The cable was closed."""
+        detach, self._detach = self._detach, _nothing
+        detach()
+        self._held = None
+
+    async def released(self) -> None:
+        """Wait until nothing is left of requests that were given up."""
+        renewer, self._renewer = self._renewer, None
+        if renewer is not None:
+            await renewer.released()
+
+    async def carry(self, request: DialRequest) -> DialRequest:
+        """Return *request* with a token in it. Cancelling it has no effect but that.
+
+        Raises:
+            TokenUnavailable: The source gave none in time.
+            Unauthorized: The source said that it will never give one.
+        """
+        settings = self._engine.settings
+        if self._renewer is None:
+            return request
+        self._held = await self._renewer.token(settings.dialing.timeout)
+        parts = Parts(request.url, request.headers, tuple(request.subprotocols))
+        parts = carry(settings.carriage, parts, self._held.token)
+        return evolve(request, url=parts.url, headers=parts.headers, subprotocols=parts.subprotocols)
+
+    def judge(self, error: CableError) -> tuple[CableError, bool]:
+        """Tell what a failure says of the token: return the error to go on with, and whether another token may help."""
+        if not isinstance(error, Unauthorized) or self._renewer is None or self._held is None:
+            return error, False
+        refusal = self._renewer.refused(self._held, expired=error.reason == "token_expired")
+        if not refusal.final:
+            return error, True
+        final = Unauthorized(error.reason, hint=f"Tried: {refusal.tried}", status=error.status)
+        final.__cause__ = error
+        return final, False
+
+    def accepted(self) -> None:
+        """The line that was dialled with the token has been good for a while."""
+        if self._renewer is not None and self._held is not None:
+            self._renewer.accepted(self._held)
+
+    def answered(self, headers: Mapping[str, str]) -> None:
+        """The server answered the upgrade; its clock may stand in the headers."""
+        if self._renewer is None:
+            return
+        try:
+            told = parsedate_to_datetime(headers.get("date", "")).timestamp()
+        except (TypeError, ValueError, IndexError, OverflowError):
+            return
+        self._renewer.heard_server_time(told)
+
+    def beaten(self, message: object) -> None:
+        """The server beat, and may have told its time."""
+        if self._renewer is None or isinstance(message, bool) or not isinstance(message, int | float):
+            return
+        seconds = next((message / unit for size, unit in _UNITS if message > size), float(message))
+        if 0 < seconds < _UNITS[-1][0]:
+            self._renewer.heard_server_time(seconds)
+
+    def slept(self, seconds: float) -> None:
+        """The host slept: tokens are that much older."""
+        if self._renewer is not None:
+            self._renewer.slept(seconds)
+
+    def nudge(self) -> None:
+        """Whether the line is wanted may have changed."""
+        if self._renewer is not None:
+            self._renewer.nudge()
+
+    def _told(self, news: TokenNews) -> None:
+        engine = self._engine
+        if not isinstance(news, TokenFresh):
+            engine.feed.emit(TokenRenewalFailed(news.error, news.expired, news.retry_in))
+            return
+        engine.feed.emit(TokenRenewed(news.life, first=not news.renewed))
+        if news.renewed:
+            engine.handover.token_renewed()
+
+
+def _nothing() -> None:
+    pass

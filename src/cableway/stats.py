@@ -1,0 +1,39 @@
+"""Figures that users see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cableway.policies.energy import EnergyFigures
+
+
+@frozen
+class CableStats:
+    """Figures of one cable."""
+
+    failures: int
+    """Failures in a row, 0 while all is well."""
+    subscriptions: int
+    """Subscriptions that are wished for, or still have to be taken back."""
+    undelivered: int
+    """Messages that belonged to no subscription of ours."""
+    malformed: int
+    """Malformed frames on the present line."""
+    unknown: int
+    """Frames of an unknown type on the present line."""
+    dials: int = 0
+    """Dials since the cable was built."""
+    endpoints: Mapping[str, int] = field(factory=dict)
+    """Failures in a row of each address, secrets cut out; empty where a function gives the address."""
+    round_trip: float | None = None
+    """Seconds from a question of ours to the server's answer, smoothed; ``None`` where it was never asked, or cannot
+    answer, as Rails."""
+    energy: EnergyFigures | None = None
+    """What the radio has spent, by the model of the profile given as ``radio=``; ``None`` without one."""
+    jitter: float | None = None
+    """Seconds by which the gaps between the server's beats differ, smoothed; ``None`` before three beats."""
