@@ -1,0 +1,1 @@
+"""What a sharded cable is made of."""
