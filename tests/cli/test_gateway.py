@@ -7,9 +7,10 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 
-from cableway import Cable, Disconnected, ServerDisconnect
+from cableway import Cable, Disconnected, ServerDisconnect, Unauthorized
 from cableway.cli.gateway import SPECS, gateway
 from cableway.server import Publisher
 from tests.cli.programs import Program, ran, started
@@ -84,6 +85,80 @@ async def test_a_secret_on_the_command_line_works_and_is_warned_of() -> None:
 
     assert "CABLEWAY_SECRET" in ended.stderr.splitlines()[0]
     assert "k3y" not in ended.stderr
+
+
+async def test_it_gives_tokens_and_lets_in_by_them(tmp_path: Path) -> None:
+    """Its secret comes from a file; it says where tokens are, and who has none stays out."""
+    (tmp_path / "secret").write_text("canary-of-the-secret-which-nobody-may-see\n")
+    options = ["--jwt-secret-file", str(tmp_path / "secret"), "--enforce-jwt", "--token-path", "/token"]
+    async with started("gateway", "--port", "0", *options, "--token-life", "60") as program:
+        told = await listening(program)
+        async with httpx2.AsyncClient(trust_env=False) as http:
+            given = (await http.post(told["token_url"])).json()
+        assert given["expires_in"] == 60
+        async with Cable(told["url"], headers={"x-jid": given["token"]}, open_timeout=10) as cable:
+            assert cable.state.value == "connected"
+        with pytest.raises(Unauthorized):
+            await Cable(told["url"], open_timeout=10).open()
+        program.signal(signal.SIGINT)
+        ended = await program.ends()
+
+    assert ended.code == 0
+    assert "canary" not in ended.stdout + ended.stderr
+    assert given["token"] not in ended.stdout + ended.stderr
+
+
+async def test_tokens_cannot_be_enforced_without_a_secret() -> None:
+    """One line, before anything is listening."""
+    ended = await ran("gateway", "--enforce-jwt")
+
+    assert (ended.code, ended.stderr.count("\n")) == (2, 1)
+    assert "give jwt_secret" in ended.stderr
+
+
+async def policy_of(told: dict[str, Any]) -> Any:
+    """Fetch the policy that a gateway serves."""
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        answer = await http.get(told["health_url"].replace("/health", "/policy"))
+    return answer.json() if answer.status_code == 200 else answer.status_code
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
+async def test_it_serves_a_policy_and_reads_it_again(tmp_path: Path) -> None:
+    """SIGHUP takes the file anew; what cannot be served is told, and the last one stays."""
+    file = tmp_path / "policy.json"
+    file.write_text('{"version": 1, "serial": 1}')
+    async with started("gateway", "--port", "0", "--policy", str(file), "--accept-rate", "50") as program:
+        told = await listening(program)
+        assert await policy_of(told) == {"version": 1, "serial": 1}
+        for text, said in [
+            ('{"version": 1, "serial": 2}', "anew"),
+            ('{"version": 2}', "of version 2"),
+            ("{", "not JSON"),
+            ("[]", "no JSON object"),
+        ]:
+            file.write_text(text)
+            program.signal(signal.SIGHUP)
+            await program.tells(said)
+            assert await policy_of(told) == {"version": 1, "serial": 2}
+        program.signal(signal.SIGTERM)
+        assert (await program.ends()).code == 0
+
+
+async def test_without_a_policy_there_is_none() -> None:
+    """And SIGHUP is left to the system."""
+    async with started("gateway", "--port", "0") as program:
+        assert await policy_of(await listening(program)) == 404
+
+
+async def test_a_policy_that_no_client_would_take_is_a_usage_error(tmp_path: Path) -> None:
+    """Before anything is listening."""
+    file = tmp_path / "policy.json"
+    for text in ("", "[]", '{"version": 1, "backoff": {"maximum": 0}}'):
+        file.write_text(text)
+        ended = await ran("gateway", "--policy", str(file))
+        assert ended.code == 2
+        assert ended.stderr.count("\n") == 1
 
 
 async def test_a_fault_in_a_channel_is_one_line(tmp_path: Path) -> None:

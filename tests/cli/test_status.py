@@ -9,10 +9,12 @@ import pytest
 from cableway import Cable, MemoryTransport, errors, events
 from cableway.cli.running import Run
 from cableway.cli.status import cable_line, remember_trouble, subscription_line, tell_cable
+from cableway.errors.tokens import TokenUnavailable
 
 if TYPE_CHECKING:
     from cableway.events import Event
 
+NO_TOKEN = TokenUnavailable("the file t", "it is empty")
 REFUSED = errors.HostUnreachable("ws://h/cable", "refused")
 
 
@@ -31,6 +33,15 @@ REFUSED = errors.HostUnreachable("ws://h/cable", "refused")
         (events.RetryScheduled(1, 2, None), "the line is down, dial 2 in 1.0 s"),
         (events.ServerErrorReceived({"reason": "x"}), "the server sent an error: {'reason': 'x'}"),
         (events.ServerMisbehaved("not JSON"), "the server sends frames that cannot be read: not JSON"),
+        (events.TokenRenewed(60.0, first=True), None),
+        (
+            events.TokenRenewalFailed(NO_TOKEN, expired=True, retry_in=2.04),
+            "no token from the file t: it is empty; asking again in 2.0 s",
+        ),
+        (
+            events.TokenRenewalFailed(NO_TOKEN, expired=False, retry_in=None),
+            "no token from the file t: it is empty",
+        ),
         (events.Closed(None), None),
     ],
 )

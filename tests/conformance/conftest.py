@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from tests.conformance.servers import Server, locked_server, post, public_server
+from tests.conformance.servers import Server, locked_server, post, public_server, token_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,6 +26,35 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
 async def locked(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
     """Give a server that takes publications only with the key."""
     async with locked_server(request.param) as running:
+        yield running
+
+
+@pytest.fixture(params=KINDS)
+async def guarded(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
+    """Give a server that lets nobody in without a token."""
+    async with token_server(request.param, "--enforce_jwt", enforce_jwt=True) as running:
+        yield running
+
+
+@pytest.fixture(params=KINDS)
+async def renamed(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
+    """Give one where the token is called ``token``."""
+    options = ("--enforce_jwt", "--jwt_param=token")
+    async with token_server(request.param, *options, enforce_jwt=True, jwt_param="token") as running:
+        yield running
+
+
+@pytest.fixture(params=KINDS)
+async def standalone(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
+    """Give one that enforces nothing, but has nobody to ask about clients without a token."""
+    async with token_server(request.param) as running:
+        yield running
+
+
+@pytest.fixture(params=KINDS)
+async def lenient(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
+    """Give one that lets clients in without a token, too."""
+    async with token_server(request.param, "--noauth", noauth=True) as running:
         yield running
 
 

@@ -111,6 +111,14 @@ def locked_server(kind: str) -> AbstractAsyncContextManager[Server]:
     return _anycable(key, f"--secret={SECRET}", "--noauth", "--public_streams")
 
 
+def token_server(kind: str, *options: str, **more: Any) -> AbstractAsyncContextManager[Server]:
+    """Start a server that knows clients by their tokens alone, and streams by their signed names."""
+    key = broadcast_key(SECRET)
+    if kind == "gateway":
+        return _gateway(key, secret=SECRET, norpc=True, ping_interval=0.05, **more)
+    return _anycable(key, f"--secret={SECRET}", *options)
+
+
 @asynccontextmanager
 async def _gateway(key: str | None, **options: Any) -> AsyncIterator[Server]:
     async with Gateway(**options) as gateway:

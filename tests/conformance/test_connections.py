@@ -33,6 +33,14 @@ async def test_pings_carry_growing_integers(server: Server) -> None:
     assert first["message"] < second["message"]
 
 
+async def test_a_probe_of_the_client_s_is_answered(server: Server) -> None:
+    """A ``ping`` command is answered by ``pong``: a client in doubt may ask before it gives a line up."""
+    async with RawClient(server.url) as client:
+        await client.welcomed()
+        await client.send('{"command":"ping"}')
+        assert await client.frame() == {"type": "pong"}
+
+
 async def test_base_is_chosen_though_another_is_offered_first(server: Server) -> None:
     """The server's order counts, not the client's."""
     async with RawClient(server.url, subprotocols=["actioncable-v1-ext-json", BASE]) as client:

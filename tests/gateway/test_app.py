@@ -13,7 +13,7 @@ from aiohttp import WSMsgType
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from cableway.gateway import Channel, Gateway, GatewayOptions, action
+from cableway.gateway import Channel, Connection, Gateway, GatewayOptions, action
 from cableway.gateway.app import WebSocketLine, choose_subprotocol, publication_key
 from cableway.server import broadcast_key
 from tests.conformance.raw_client import RawClient, stream, until
@@ -195,6 +195,118 @@ async def test_too_many_clients_are_asked_to_come_back() -> None:
         await until(lambda: gateway.stats().connections == 0)
         async with RawClient(gateway.url) as client:
             await client.welcomed()
+
+
+async def refusals(gateway: Gateway, clients: int) -> list[int]:
+    """Ask for so many upgrades that are refused for load; return the seconds that each was told."""
+    told = []
+    for _ in range(clients):
+        with pytest.raises(InvalidStatus) as refused:
+            async with RawClient(gateway.url):
+                pass
+        assert refused.value.response.status_code == 503
+        assert refused.value.response.headers["Connection"] == "close"
+        told.append(int(refused.value.response.headers["Retry-After"]))
+    return told
+
+
+@pytest.mark.looptime
+async def test_a_crowd_before_a_full_house_is_asked_back_one_after_another() -> None:
+    """The more were refused, the later the next may come, at the pace at which new sessions are let in."""
+    async with Gateway(max_conn=1, accept_rate=2) as gateway, RawClient(gateway.url) as client:
+        await client.welcomed()
+        assert await refusals(gateway, 6) == [1, 1, 2, 2, 3, 3]
+        look = gateway.stats()
+        assert (look.sessions, look.refused_for_load, look.refused_upgrades) == (1, 6, 6)
+
+
+@pytest.mark.looptime
+async def test_beyond_the_rate_clients_wait_in_the_order_in_which_they_came() -> None:
+    """Half a second each at two a second; who finds the queue full is refused at once, to come behind all of them."""
+    loop = asyncio.get_running_loop()
+    welcomed: list[tuple[int, float]] = []
+
+    async def come(name: int) -> None:
+        async with RawClient(gateway.url) as client:
+            await client.welcomed()
+            welcomed.append((name, loop.time() - started))
+
+    async with Gateway(accept_rate=2, accept_wait=1.5) as gateway:
+        started = loop.time()
+        coming = []
+        for name in range(4):
+            coming.append(asyncio.create_task(come(name)))
+            await until(lambda name=name: gateway.stats().waiting + gateway.stats().sessions == name + 1)
+        assert gateway.stats().waiting == 3
+        assert await refusals(gateway, 3) == [2, 2, 3]
+        await asyncio.gather(*coming)
+        look = gateway.stats()
+    assert welcomed == [(name, pytest.approx(name / 2, abs=0.05)) for name in range(4)]
+    assert (look.sessions, look.waiting, look.refused_for_load, look.skipped_dead) == (4, 0, 3, 0)
+
+
+class GuardedConnection(Connection):
+    """Counts whom it was asked about."""
+
+    asked = 0
+
+    async def connect(self) -> None:
+        """Count."""
+        type(self).asked += 1
+
+
+async def upgrade(gateway: Gateway) -> asyncio.StreamWriter:
+    """Ask for an upgrade by hand, and wait for no answer."""
+    _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write("\r\n".join([*UPGRADE, "Host: 127.0.0.1", "", ""]).encode())
+    return writer
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("goodbye", ["close", "abort"])
+async def test_a_client_that_left_the_queue_costs_neither_work_nor_a_turn(goodbye: str) -> None:
+    """Nobody asks who it was, and the next is let in at the time that would have been its."""
+    GuardedConnection.asked = 0
+    loop = asyncio.get_running_loop()
+    async with Gateway(connection=GuardedConnection, accept_rate=1, accept_wait=9) as gateway:
+        async with RawClient(gateway.url) as first:
+            await first.welcomed()
+            started = loop.time()
+            leaving = [await upgrade(gateway) for _ in range(3)]
+            await until(lambda: gateway.stats().waiting == 3)
+            next_client = asyncio.create_task(RawClient(gateway.url).__aenter__())
+            await until(lambda: gateway.stats().waiting == 4)
+            for writer in leaving:
+                writer.transport.abort() if goodbye == "abort" else writer.close()
+            await until(lambda: gateway.stats().waiting == 1)
+            await (await next_client).welcomed()
+            assert loop.time() - started == pytest.approx(1, abs=0.1)
+            await next_client.result().close()
+        look = gateway.stats()
+    assert (look.skipped_dead, look.sessions, look.refused_upgrades, GuardedConnection.asked) == (3, 2, 0, 2)
+
+
+@pytest.mark.parametrize("rate", [0, 1000])
+async def test_a_client_that_left_right_behind_its_request_is_skipped(rate: int) -> None:
+    """With or without a limit: the goodbye is in the socket when the request is read."""
+    GuardedConnection.asked = 0
+    async with Gateway(connection=GuardedConnection, accept_rate=rate) as gateway:
+        (await upgrade(gateway)).close()
+        await until(lambda: gateway.stats().skipped_dead == 1)
+        assert (gateway.stats().sessions, GuardedConnection.asked) == (0, 0)
+
+
+@pytest.mark.looptime
+async def test_a_house_that_filled_up_meanwhile_refuses_who_waited() -> None:
+    """A turn is no right to a place."""
+    async with Gateway(max_conn=2, accept_rate=1, accept_wait=9) as gateway, RawClient(gateway.url) as first:
+        await first.welcomed()
+        dials = [asyncio.create_task(RawClient(gateway.url).__aenter__()) for _ in range(2)]
+        second, third = await asyncio.gather(*dials, return_exceptions=True)
+        assert isinstance(second, RawClient)
+        assert isinstance(third, InvalidStatus)
+        assert third.response.headers["Retry-After"] == "1"
+        await second.close()
 
 
 @pytest.mark.looptime

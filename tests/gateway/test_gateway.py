@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from cableway.errors import UsageError
 from cableway.gateway import Channel, Connection, Gateway, GatewayOptions, action
@@ -150,6 +150,59 @@ async def test_stopping_again_does_nothing() -> None:
     await gateway.start()
     await gateway.stop()
     await gateway.stop()
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(("rate", "told"), [(0, None), (1, 3000), (400, 8)])
+async def test_a_stop_tells_over_how_long_to_spread_the_return(rate: int, told: int | None) -> None:
+    """As long as it takes to let all in again; nothing where no rate is set."""
+    async with Gateway(accept_rate=rate, accept_wait=9) as gateway:
+        clients = [await RawClient(gateway.url).__aenter__() for _ in range(3)]
+        for client in clients:
+            await client.welcomed()
+        stopping = asyncio.create_task(gateway.stop())
+        for client in clients:
+            frame = await client.expect(type="disconnect", reason="server_restart", reconnect=True)
+            assert frame.get("retry_after_ms") == told
+            assert ("retry_after_ms" in frame) is (rate > 0)
+            await client.close()
+        await stopping
+
+
+@pytest.mark.looptime
+async def test_stopped_it_sends_those_away_who_wait() -> None:
+    """They are told when to come, and count as part of the crowd that does."""
+    async with Gateway(accept_rate=1, accept_wait=9) as gateway, RawClient(gateway.url) as client:
+        await client.welcomed()
+        dials = [asyncio.create_task(RawClient(gateway.url).__aenter__()) for _ in range(3)]
+        await until(lambda: gateway.stats().waiting == 3)
+        stopping = asyncio.create_task(gateway.stop())
+        refused = await asyncio.gather(*dials, return_exceptions=True)
+        assert (await client.expect(type="disconnect"))["retry_after_ms"] == 4000
+        await client.close()
+        await stopping
+        assert [error.response.status_code for error in refused if isinstance(error, InvalidStatus)] == [503] * 3
+        assert sorted(
+            error.response.headers["Retry-After"] for error in refused if isinstance(error, InvalidStatus)
+        ) == [*"123"]
+        assert gateway.stats().waiting == 0
+
+
+async def test_killed_it_drops_those_who_wait() -> None:
+    """Without a word, and without a task left over; afterwards the queue is a new one."""
+    gateway = Gateway(accept_rate=1, accept_wait=9)
+    await gateway.start()
+    async with RawClient(gateway.url) as client:
+        await client.welcomed()
+        dials = [asyncio.create_task(RawClient(gateway.url).__aenter__()) for _ in range(3)]
+        await until(lambda: gateway.stats().waiting == 3)
+        gateway.kill()
+        lost = await asyncio.gather(*dials, return_exceptions=True)
+        assert not any(isinstance(error, InvalidStatus | RawClient) for error in lost)
+    await gateway.stop()
+    assert (gateway.stats().waiting, gateway.stats().refused_for_load) == (0, 0)
+    async with gateway, RawClient(gateway.url) as client:
+        await client.welcomed()
 
 
 async def test_it_starts_again_on_the_same_port() -> None:

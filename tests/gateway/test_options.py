@@ -48,6 +48,12 @@ def test_values_come_as_they_are_or_as_text() -> None:
         ({"public": "perhaps"}, "neither true nor false"),
         ({"path": "cable"}, "is not a path"),
         ({"path": "/c?x"}, "is not a path"),
+        ({"path": "/policy"}, "policy_path and path are both '/policy'"),
+        ({"path": "/health"}, "health_path and path are both '/health'"),
+        ({"accept_rate": 0.5}, "accept_rate=0.5 is not a whole number"),
+        ({"accept_rate": float("inf")}, "accept_rate=inf is not a whole number"),
+        ({"accept_rate": "many"}, "accept_rate='many' is not a whole number"),
+        ({"accept_wait": -1}, "accept_wait=-1 is not a duration"),
         ({"ssl_cert": "a.pem"}, "TLS needs both files"),
         ({"max-conn": 1, "max_conn": 2}, "given twice"),
     ],
@@ -77,7 +83,7 @@ def test_keywords_are_the_options() -> None:
 
 def test_secrets_are_not_shown() -> None:
     """No secret in the text of the options."""
-    options = GatewayOptions(secret="hush-1", streams_secret="hush-2", broadcast_key="hush-3")
+    options = GatewayOptions(secret="hush-1", streams_secret="hush-2", broadcast_key="hush-3", jwt_secret="hush-4")
     assert "hush" not in repr(options)
 
 
@@ -90,4 +96,10 @@ def test_a_command_line_can_be_built_from_the_list() -> None:
     assert specs["public"].type is bool
     assert specs["ping_interval"].default == 3.0
     assert specs["ssl_cert"].type is str
-    assert {spec.name for spec in specs.values() if spec.secret} == {"secret", "streams_secret", "broadcast_key"}
+    assert {spec.name for spec in specs.values() if spec.secret} == {
+        "secret",
+        "streams_secret",
+        "broadcast_key",
+        "policy_secret",
+        "jwt_secret",
+    }

@@ -25,6 +25,7 @@ COMMANDS = {
     "perform": "Call an action of a channel, and be sure that it reached the server.",
     "publish": "Publish to a stream over HTTP, as a back end does.",
     "gateway": "Run a server that behaves as AnyCable does.",
+    "token": "Mint tokens by which servers know a client, and see what is in one.",
     "demo": "See trackers report positions while their server is killed and comes back.",
 }
 

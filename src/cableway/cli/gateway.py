@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from cableway.cli.applications import load_application
 from cableway.cli.exits import Failure
 from cableway.cli.messages import json_text
 from cableway.cli.terminal import say, wants_json
-from cableway.cli.values import from_file
+from cableway.cli.values import from_file, read_json
 from cableway.errors import UsageError
 from cableway.gateway import Gateway, GatewayOptions, option_specs, options_from_mapping
 from cableway.redact import printable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 8080
 """AnyCable's, for a program that is started by hand; 0 takes a free one."""
+POLICY_EXAMPLE = '{"version": 1, "backoff": {"minimum": 1, "maximum": 60}}'
 SPECS = {spec.name: spec for spec in option_specs()}
 _FILE = click.Path(dir_okay=False)
 _METAVARS = {int: "NUMBER", float: "SECONDS"}
@@ -89,6 +91,10 @@ Options have AnyCable's names, with dashes or underscores, and may be set in the
 ANYCABLE_NAME. --app names a channel class, a list of such, or a module; a connection class in it decides who is let
 in. When it listens, it says where: on stderr, and as a JSON line on stdout if a program reads that. SIGINT or
 SIGTERM ends it well, and the clients are told to come back later; a second one ends it at once.
+
+With --accept-rate a crowd that comes at once is let in one after another: the first wait, the rest are told when to
+come back. With --policy clients take their backoff from here, and take it anew after SIGHUP. With a --jwt-secret, or
+--secret, clients may bring a token, and with --enforce-jwt they must; --token-path /token gives them some to try it.
 """
 
 
@@ -98,6 +104,12 @@ SIGTERM ends it well, and the clients are told to come back later; a second one 
 )
 @gateway_options
 @click.option(
+    "--policy",
+    "policy_file",
+    type=_FILE,
+    help="JSON file with the policy that clients may take from here; SIGHUP reads it again.",
+)
+@click.option(
     *_spellings("log_level"),
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="warning",
@@ -106,7 +118,16 @@ SIGTERM ends it well, and the clients are told to come back later; a second one 
 )
 @click.option("--json", "as_json", is_flag=True, help="Write the line that tells the address to a terminal, too.")
 @click.pass_context
-def gateway(context: click.Context, /, *, apps: tuple[str, ...], log_level: str, as_json: bool, **given: Any) -> int:
+def gateway(
+    context: click.Context,
+    /,
+    *,
+    apps: tuple[str, ...],
+    policy_file: str | None,
+    log_level: str,
+    as_json: bool,
+    **given: Any,
+) -> int:
     """Run the command ``gateway``."""
     from cableway.cli.running import Run
 
@@ -114,7 +135,9 @@ def gateway(context: click.Context, /, *, apps: tuple[str, ...], log_level: str,
     _log_to_stderr(log_level)
     application = load_application(apps)
     server = Gateway(application.channels, connection=application.connection, options=options)
-    return Run().run(partial(serve, server, wants_json(asked=as_json)))
+    if policy_file is not None:
+        server.set_policy(read_policy_file(policy_file))
+    return Run().run(partial(serve, server, wants_json(asked=as_json), policy_file))
 
 
 def read_options(given: Mapping[str, Any], context: click.Context) -> dict[str, Any]:
@@ -138,7 +161,30 @@ def read_options(given: Mapping[str, Any], context: click.Context) -> dict[str, 
     return options
 
 
-async def serve(server: Gateway, as_json: bool, run: Run) -> None:  # noqa: FBT001 - filled in by partial
+def read_policy_file(path: str) -> dict[str, Any]:
+    """Read a policy from its file.
+
+    Raises:
+        UsageError: It cannot be read, or is no JSON object.
+    """
+    policy = read_json(from_file(path, "--policy"), "--policy", POLICY_EXAMPLE)
+    if not isinstance(policy, dict):
+        msg = f"--policy: {printable(path)} holds no JSON object; for example {POLICY_EXAMPLE}"
+        raise UsageError(msg)
+    return policy
+
+
+def reread_policy(server: Gateway, path: str) -> None:
+    """Serve what is in the file now; where it cannot be served, say why, and go on with the last one."""
+    try:
+        server.set_policy(read_policy_file(path))
+    except UsageError as error:
+        say(f"the policy stays what it was: {printable(str(error), 500)}")
+    else:
+        say(f"serving the policy of {printable(path)} anew")
+
+
+async def serve(server: Gateway, as_json: bool, policy_file: str | None, run: Run) -> None:  # noqa: FBT001 - filled in by partial
     """Serve until the run is ended."""
     try:
         await server.start()
@@ -148,6 +194,8 @@ async def serve(server: Gateway, as_json: bool, run: Run) -> None:  # noqa: FBT0
             raise Failure(str(error)) from error
         raise
     run.satisfied = True
+    if policy_file is not None and hasattr(signal, "SIGHUP"):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reread_policy, server, policy_file)
     try:
         if as_json:
             print(json_text(_places(server)), flush=True)  # noqa: T201 - this is the answer
@@ -159,11 +207,13 @@ async def serve(server: Gateway, as_json: bool, run: Run) -> None:  # noqa: FBT0
 
 def _places(server: Gateway) -> dict[str, Any]:
     paths: GatewayOptions = server.options
+    tokens = {} if paths.token_path is None else {"token_url": server.http_url + paths.token_path}
     return {
         "event": "listening",
         "url": server.url,
         "broadcast_url": server.http_url + paths.http_broadcast_path,
         "health_url": server.http_url + paths.health_path,
+        **tokens,
         "port": server.port,
     }
 

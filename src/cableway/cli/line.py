@@ -10,6 +10,7 @@ from attrs import frozen
 
 from cableway.cli.secrecy import read_headers_file, read_named_variable, read_plain_header, secret_in_url
 from cableway.cli.terminal import say
+from cableway.cli.tokens import TOKEN_OPTIONS, token_source, token_way
 from cableway.cli.values import FROM_ENVIRONMENT, from_environment, resolve_address
 from cableway.errors import UsageError
 from cableway.redact import printable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cableway import Cable
+    from cableway.auth.providers.base import TokenProvider
 
 OPEN_TIMEOUT = 30.0
 
@@ -39,6 +41,7 @@ _OPTIONS = (
         metavar="NAME=VARIABLE",
         help="A query parameter of the address whose value is in an environment variable: for ?token=, ?jid=.",
     ),
+    *TOKEN_OPTIONS,
     click.option("--origin", metavar="ORIGIN", help="The Origin header; that of the URL by default, as Rails wants."),
     click.option("--proxy", metavar="URL", help="Go through this proxy; by default as the environment says."),
     click.option("--no-proxy", is_flag=True, help="Go through no proxy, whatever the environment says."),
@@ -65,6 +68,11 @@ class LineChoices:
     headers_file: str | None = None
     cookie_env: str | None = None
     query_env: tuple[str, ...] = ()
+    token_env: str | None = None
+    token_file: str | None = None
+    token_endpoint: str | None = None
+    token_command: str | None = None
+    token_as: str | None = None
     origin: str | None = None
     proxy: str | None = None
     no_proxy: bool = False
@@ -85,6 +93,8 @@ class LineChoices:
             raise UsageError(msg)
         return Cable(
             self._address(),
+            token=self.token(),
+            token_as=token_way(self.token_as),
             headers=self.headers() or None,
             params=dict(read_named_variable(item, "--query-env") for item in self.query_env) or None,
             origin=self.origin,
@@ -107,6 +117,23 @@ class LineChoices:
         if self.cookie_env:
             _replace(headers, "Cookie", from_environment(self.cookie_env, "--cookie-env"))
         return headers
+
+    def token(self) -> TokenProvider | None:
+        """Return the source of tokens, if one was named.
+
+        Raises:
+            UsageError: There are several, or it cannot be used.
+        """
+        named = {
+            "token_env": self.token_env,
+            "token_file": self.token_file,
+            "token_endpoint": self.token_endpoint,
+            "token_command": self.token_command,
+        }
+        if self.token_as is not None and not any(named.values()):
+            msg = "--token-as tells how a token travels, but there is none: give --token-env, or another source"
+            raise UsageError(msg)
+        return token_source(named)
 
     def _address(self) -> str:
         for option, written in (("the URL", self.url), ("--proxy", self.proxy or "")):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cableway import events
 from cableway.cli.terminal import say
+from cableway.errors.tokens import TokenUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,14 @@ def cable_line(event: Event) -> str | None:
         case events.RetryScheduled(delay=delay, attempt=attempt, error=error):
             why = f": {error}" if error is not None else ""
             return f"the line is down, dial {attempt} in {delay:.1f} s{why}"
+        case _:
+            return _trouble_line(event)
+
+
+def _trouble_line(event: Event) -> str | None:
+    match event:
+        case events.TokenRenewalFailed(error=error, retry_in=retry_in):
+            return f"{error}{'' if retry_in is None else f'; asking again in {retry_in:.1f} s'}"
         case events.ServerErrorReceived(fields=fields):
             return f"the server sent an error: {dict(fields)}"
         case events.ServerMisbehaved(rule=rule):
@@ -58,7 +67,7 @@ def tell_cable(cable: Cable, tell: Callable[[str], None] = say) -> None:
 
 
 def remember_trouble(cable: Cable, run: Run) -> None:
-    """Let *run* know why the line is down, as long as it is."""
+    """Let *run* know why the line is down, or why there is no token to dial with, as long as that is so."""
 
     def down(event: events.Disconnected) -> None:
         run.trouble = event.error
@@ -66,8 +75,18 @@ def remember_trouble(cable: Cable, run: Run) -> None:
     def up(_: events.Connected) -> None:
         run.trouble = None
 
+    def without_token(event: events.TokenRenewalFailed) -> None:
+        if event.expired:
+            run.trouble = event.error
+
+    def with_token(_: events.TokenRenewed) -> None:
+        if isinstance(run.trouble, TokenUnavailable):
+            run.trouble = None
+
     cable.on(events.Disconnected, down)
     cable.on(events.Connected, up)
+    cable.on(events.TokenRenewalFailed, without_token)
+    cable.on(events.TokenRenewed, with_token)
 
 
 def tell_subscription(subscription: Subscription[object], label: str, tell: Callable[[str], None] = say) -> None:

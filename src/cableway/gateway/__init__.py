@@ -15,6 +15,7 @@ from cableway.gateway.connection import Connection, Request
 from cableway.gateway.gateway import Gateway
 from cableway.gateway.options import GatewayOptions, OptionSpec, option_specs, options_from_mapping
 from cableway.gateway.stats import GatewayStats
+from cableway.gateway.tokens import TokenDesk
 
 __all__ = [
     "Channel",
@@ -24,6 +25,7 @@ __all__ = [
     "GatewayStats",
     "OptionSpec",
     "Request",
+    "TokenDesk",
     "action",
     "option_specs",
     "options_from_mapping",

@@ -13,6 +13,7 @@ from aiohttp import WSMsgType, hdrs, web
 
 from cableway.auth.signing import broadcast_key
 from cableway.errors import MalformedFrame
+from cableway.gateway.admission import Answer
 from cableway.gateway.connection import Request, read_cookies
 from cableway.gateway.origins import origin_rule
 from cableway.gateway.publications import Posted, RemoteDisconnect, read_publication
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from cableway.gateway.options import GatewayOptions
+    from cableway.gateway.tokens import TokenDesk
 
 SUBPROTOCOLS = (SUBPROTOCOL,)
 """What this server speaks, the preferred one first: the server's order counts, as in AnyCable."""
@@ -88,10 +90,11 @@ class WebSocketLine:
 class GatewayApp:
     """The request handlers, tied to what the sessions share."""
 
-    def __init__(self, house: House, random: Random) -> None:
+    def __init__(self, house: House, random: Random, tokens: TokenDesk) -> None:
         self._house = house
         self._options = house.options
         self._random = random
+        self._tokens = tokens
         self._key = publication_key(house.options)
         self._origins = origin_rule(
             house.options.allowed_origins, any_origin=house.options.public, bound_to=house.options.host
@@ -102,16 +105,17 @@ class GatewayApp:
         app = web.Application(client_max_size=PUBLICATION_LIMIT)
         app.router.add_get(self._options.path, self.connect, allow_head=False)
         app.router.add_get(self._options.health_path, _health)
+        app.router.add_get(self._options.policy_path, self.policy)
+        if self._options.token_path is not None:
+            app.router.add_post(self._options.token_path, self._tokens.answer)
         app.router.add_route("*", self._options.http_broadcast_path, self.publish)
         app.on_response_prepare.append(_hide_server)
         return app
 
     async def connect(self, request: web.Request) -> web.StreamResponse:
         """Upgrade, and serve the session until it ends."""
-        refusal = self._refusal(request)
+        refusal = self._refusal(request) or await self._turned_away(request)
         if refusal is not None:
-            self._house.counters["refused_upgrades"] += 1
-            log.info("refused with %s: %s", refusal.status, redact_url(str(request.url)))
             return refusal
         socket = web.WebSocketResponse(
             timeout=CLOSE_TIMEOUT,
@@ -129,6 +133,11 @@ class GatewayApp:
         session = Session(self._house, _describe(request), line, self._pings(request.query))
         await session.serve(line.messages())
         return socket
+
+    async def policy(self, request: web.Request) -> web.Response:
+        """Hand the policy out, if there is one."""
+        document = self._house.policy
+        return web.Response(status=404, text="no policy is set") if document is None else document.answer(request)
 
     async def publish(self, request: web.Request) -> web.Response:
         """Take a publication, with the statuses of AnyCable."""
@@ -166,17 +175,39 @@ class GatewayApp:
     def _refusal(self, request: web.Request) -> web.Response | None:
         headers = request.headers
         if "websocket" not in headers.get(hdrs.UPGRADE, "").lower():
-            return web.Response(status=400, text="this address speaks WebSocket only")
+            return self._refused(request, 400, "this address speaks WebSocket only")
         # A body, or two hosts, on an upgrade: some proxy and we would disagree about where the request ends.
         if hdrs.TRANSFER_ENCODING in headers or headers.get(hdrs.CONTENT_LENGTH, "0") != "0":
-            return web.Response(status=400, text="an upgrade has no body")
+            return self._refused(request, 400, "an upgrade has no body")
         if len(headers.getall(hdrs.HOST, [])) != 1:
-            return web.Response(status=400, text="an upgrade names one host")
+            return self._refused(request, 400, "an upgrade names one host")
         if not self._origins.allows(headers.get(hdrs.ORIGIN), request.host):
-            return web.Response(status=403, text="pages of this origin may not connect: see allowed_origins")
-        if 0 < self._options.max_conn <= len(self._house.sessions):
-            return web.Response(status=503, text="too many clients", headers={hdrs.RETRY_AFTER: "1"})
+            return self._refused(request, 403, "pages of this origin may not connect: see allowed_origins")
         return None
+
+    async def _turned_away(self, request: web.Request) -> web.Response | None:
+        if not self._full():
+            match await self._house.entrance.turn(lambda: _is_there(request)):
+                case Answer.GONE:
+                    return web.Response(status=503)
+                case Answer.ENTER if not self._full():
+                    return None
+                case _:
+                    pass
+        refused = self._refused(request, 503, "too many clients: come back later")
+        refused.headers[hdrs.RETRY_AFTER] = str(self._house.entrance.come_back_in())
+        # A crowd that is to come back later must not stay in the house meanwhile.
+        refused.force_close()
+        return refused
+
+    def _full(self) -> bool:
+        return 0 < self._options.max_conn <= len(self._house.sessions)
+
+    def _refused(self, request: web.Request, status: int, text: str) -> web.Response:
+        self._house.counters["refused_upgrades"] += 1
+        if log.isEnabledFor(logging.INFO):
+            log.info("refused with %s: %s", status, redact_url(str(request.url)))
+        return web.Response(status=status, text=text)
 
     def _pings(self, query: Mapping[str, str]) -> PingPlan:
         interval = self._options.ping_interval
@@ -211,6 +242,11 @@ def choose_subprotocol(offers: list[str]) -> str | None:
     """Choose what to speak: the first of *our* list that the client offers, ``None`` where there is none."""
     offered = {name.strip() for offer in offers for name in offer.split(",")}
     return next((name for name in SUBPROTOCOLS if name in offered), None)
+
+
+def _is_there(request: web.Request) -> bool:
+    transport = request.transport
+    return transport is not None and not transport.is_closing()
 
 
 def _without_subprotocols(request: web.Request) -> web.BaseRequest:

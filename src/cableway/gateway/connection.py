@@ -56,6 +56,9 @@ class Connection:
                 else:
                     self.identifiers["user_id"] = user.id
 
+    With a ``jwt_secret`` (or ``secret``) the gateway looks for a token first. Who has a good one is let in by that
+    alone: :meth:`connect` is not called, and :attr:`identifiers` and :attr:`claims` are those of the token.
+
     Free attributes are yours. An exception in :meth:`connect` turns the client away without a word (close code 1011),
     and the client will try again.
     """
@@ -63,8 +66,11 @@ class Connection:
     def __init__(self, request: Request, outlet: Outlet) -> None:
         self.request = request
         self.identifiers: dict[str, JSONValue] = {"sid": request.sid}
-        """Who the client is; by exactly these it can be disconnected remotely. Set by :meth:`connect`, else the
-        session's id."""
+        """Who the client is; by exactly these it can be disconnected remotely. Set by :meth:`connect`, or by the
+        client's token; else the session's id. Empty where the ``ext`` of a token is no JSON object: see then
+        ``claims["ext"]``."""
+        self.claims: Mapping[str, JSONValue] | None = None
+        """What the client's token claims, verified; ``None`` if it was not let in by one."""
         self.rejected: bool = False
         """Whether :meth:`reject` was called."""
         self._outlet = outlet
@@ -73,7 +79,7 @@ class Connection:
         """Decide whether to let the client in; the default does. Called once, before anything else."""
 
     async def disconnected(self) -> None:
-        """Learn that the session is over. Called once, last, if :meth:`connect` let the client in."""
+        """Learn that the session is over. Called once, last, if the client was let in, be it by its token."""
 
     def reject(self) -> None:
         """Turn the client away, for good: it gets ``disconnect unauthorized``. Only within :meth:`connect`."""
@@ -86,6 +92,14 @@ class Connection:
     def disconnect(self, *, reconnect: bool = True) -> None:
         """End this session, its reason ``remote``; *reconnect* tells the client whether to come back."""
         self._outlet.expel(closed_remotely(reconnect=reconnect))
+
+
+class TokensOnly(Connection):
+    """Lets in nobody: for gateways where a token, or nothing, does."""
+
+    async def connect(self) -> None:
+        """Turn the client away."""
+        self.reject()
 
 
 def read_cookies(header: str) -> dict[str, str]:

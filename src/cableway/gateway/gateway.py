@@ -11,21 +11,26 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from aiohttp import web
 
 from cableway.errors import UsageError
+from cableway.gateway import http_log
 from cableway.gateway.app import GatewayApp, disconnect_all
 from cableway.gateway.channel import Channel
-from cableway.gateway.connection import Connection, identifiers_text
+from cableway.gateway.connection import Connection, TokensOnly, identifiers_text
+from cableway.gateway.identity import is_weak
 from cableway.gateway.options import GatewayKeywords, GatewayOptions, options_from_mapping
+from cableway.gateway.policy import policy_document
 from cableway.gateway.pubsub import pubsub_channel
 from cableway.gateway.session import House
 from cableway.gateway.stats import Counters, GatewayStats
 from cableway.gateway.streams import Streams, broadcast_value
-from cableway.wire.server_session import SERVER_RESTART
+from cableway.gateway.tokens import TokenDesk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import TracebackType
 
+    from cableway.gateway.policy import PolicyDocument
     from cableway.types import JSONValue
+    from cableway.wire.server_session import Expulsion
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 - asked for, and shown as what it is
 
@@ -51,15 +56,27 @@ class Gateway:
     ``disconnect server_restart`` and leaves no task behind. Stopped or killed, it can be started again, on
     the same port.
 
+    With ``accept_rate=400`` at most so many new sessions begin a second. Further clients wait for their turn, at most
+    ``accept_wait`` seconds; beyond, they get HTTP 503 with a ``Retry-After`` that spreads a crowd at just that pace.
+    A stop then tells the clients over how many milliseconds to spread their return (``retry_after_ms``).
+
+    With ``jwt_secret`` (or ``secret``) clients may bring a token: a JWT with HS256, HS384 or HS512, whose claim ``ext``
+    is the text by which the session is known, as :func:`cableway.server.mint_token` makes them. It is looked for in the
+    header ``x-jid``, the subprotocol ``anycable-token.…`` and the query parameter ``jid``, in this order (``jwt_param``
+    is the name), and checked once, when the client connects. Who has a good one is in; who has none is left to
+    *connection*, or turned away with ``enforce_jwt``; one that has ended gets ``disconnect token_expired``, a wrong one
+    ``disconnect unauthorized``, and one without ``ext`` a bare close with 1011. :attr:`tokens` gives some to try it.
+
     Args:
         channels: Classes that clients may subscribe to, by their ``name``.
-        connection: Who is let in; by default everybody.
+        connection: Who is let in; by default everybody, or with ``norpc`` nobody but by a token.
         random: Spreads first pings; give a seeded one for the same run each time.
+        policy: What :meth:`set_policy` takes.
         options: All options at once; in place of the keywords.
         keywords: See :class:`GatewayOptions`, which has the same names.
 
     Raises:
-        UsageError: An option does not fit, or two channels have one name.
+        UsageError: An option does not fit, two channels have one name, or no client would take the policy.
     """
 
     def __init__(
@@ -68,6 +85,7 @@ class Gateway:
         *,
         connection: type[Connection] | None = None,
         random: Random | None = None,
+        policy: Mapping[str, JSONValue] | None = None,
         options: GatewayOptions | None = None,
         **keywords: Unpack[GatewayKeywords],
     ) -> None:
@@ -79,10 +97,15 @@ class Gateway:
             msg = "public and noauth let every client in, so connection= would never be asked: drop one of them"
             raise UsageError(msg)
         self._channels = _by_name(channels, self.options)
-        self._connection = connection or Connection
+        self._connection = connection or (TokensOnly if self.options.norpc else Connection)
         self._random = random or Random()
+        self.tokens: TokenDesk = TokenDesk(self.options)
+        """Gives tokens at ``token_path``, for demos and tests; and fails to order."""
         self._counters = Counters()
+        self._published: PolicyDocument | None = None
+        self._policy: PolicyDocument | None = None
         self._house = self._new_house()
+        self.set_policy(policy)
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
         self._port: int | None = None
@@ -123,6 +146,7 @@ class Gateway:
             connections=len(self._house.sessions),
             subscriptions=sum(session.subscriptions for session in self._house.sessions),
             streams=len(self._house.streams),
+            waiting=self._house.entrance.waiting,
         )
 
     # What it does ----------------------------------------------------------------------------------------------------
@@ -148,6 +172,26 @@ class Gateway:
         text = identifier if isinstance(identifier, str) else identifiers_text(identifier)
         return disconnect_all(self._house, text, reconnect=reconnect)
 
+    def set_policy(self, policy: Mapping[str, JSONValue] | None) -> None:
+        """Serve *policy* at ``policy_path`` from now on, for clients that take theirs from a server; ``None`` stops it.
+
+        ::
+
+            gateway.set_policy({"version": 1, "serial": 2, "backoff": {"minimum": 1, "maximum": 60}})
+
+        It is served with an ETag; with ``policy_secret`` it is signed, in the header ``X-Cableway-Signature``. Where
+        documents are numbered by ``serial``, clients take none with a lower number than they had, so none is set.
+
+        Raises:
+            UsageError: No client would take it; the one before stays in force.
+        """
+        if policy is None:
+            self._policy = None
+        else:
+            secret = self.options.policy_secret
+            self._policy = self._published = policy_document(policy, secret=secret, last=self._published)
+        self._house.policy = self._policy
+
     # Start and stop --------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
@@ -162,8 +206,8 @@ class Gateway:
         await self._clear_away()
         context = _tls(self.options)
         self._house = self._new_house()
-        app = GatewayApp(self._house, self._random).build()
-        runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=1.0)
+        app = GatewayApp(self._house, self._random, self.tokens).build()
+        runner = web.AppRunner(app, handle_signals=False, access_log=None, logger=http_log.log, shutdown_timeout=1.0)
         await runner.setup()
         self._runner = runner
         try:
@@ -175,6 +219,8 @@ class Gateway:
             raise UsageError(msg) from error
         self._port = self._server.sockets[0].getsockname()[1]
         log.info("listening at %s", self.url)
+        if is_weak(self.options):
+            log.warning("the secret of tokens has less than 32 bytes: it can be found out from a single token")
 
     async def stop(self, *, graceful: bool = True) -> None:
         """Stop listening, end all sessions, and leave no task behind. May be called again.
@@ -183,11 +229,11 @@ class Gateway:
             graceful: Tell the clients ``disconnect server_restart`` and let the channels finish, at most
                 ``shutdown_timeout`` seconds. Otherwise lines are cut and channels stopped where they are.
         """
-        self._close_server()
+        farewell = self._close_server()
         sessions = list(self._house.sessions)
         for session in sessions:
             if graceful:
-                session.expel(SERVER_RESTART)
+                session.expel(farewell)
             else:
                 session.drop()
         await self._house.wait_until_empty(self.options.shutdown_timeout)
@@ -225,11 +271,12 @@ class Gateway:
             server, self.options.host or None, self._port or self.options.port, ssl=context, backlog=1024
         )
 
-    def _close_server(self) -> None:
-        self._house.closed = True
+    def _close_server(self) -> Expulsion:
         if self._server is not None:
             self._server.close()
             self._server = None
+        self.tokens.let_go()
+        return self._house.close()
 
     async def _clear_away(self) -> None:
         runner, self._runner = self._runner, None
@@ -238,13 +285,15 @@ class Gateway:
             await runner.cleanup()
 
     def _new_house(self) -> House:
-        return House(
+        house = House(
             self.options,
             connection=self._connection,
             channels=self._channels,
             streams=Streams(),
             counters=self._counters,
         )
+        house.policy = self._policy
+        return house
 
 
 def _by_name(channels: Iterable[Any], options: GatewayOptions) -> dict[str, type[Channel]]:

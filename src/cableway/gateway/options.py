@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import difflib
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar
 
 from attrs import Attribute, field, fields, frozen
 
+from cableway.auth.minting import identifiers_text
 from cableway.errors import UsageError
-from cableway.types import Seconds, to_seconds
+from cableway.types import JSONValue, Seconds, to_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
 
+_CLEARED: Final = "none"
+"""In place of a secret: as in AnyCable, the word clears one that a file or the environment set."""
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
 
@@ -42,9 +45,16 @@ def _optional(_name: str, value: object) -> str | None:
     return str(value) if value else None
 
 
+def _optional_path(name: str, value: object) -> str | None:
+    return _path(name, value) if value else None
+
+
+def _identifiers(_name: str, value: Any) -> str:
+    return identifiers_text(value)
+
+
 def _secret(_name: str, value: object) -> str | None:
-    # As in AnyCable, the word "none" clears a secret that a file or the environment set.
-    return None if value in (None, "", "none") else str(value)
+    return None if value in (None, "", _CLEARED) else str(value)
 
 
 def _flag(name: str, value: object) -> bool:
@@ -60,9 +70,11 @@ def _flag(name: str, value: object) -> bool:
 def _number(name: str, value: Any) -> int:
     try:
         number = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
+        number = None
+    if number is None or (isinstance(value, float) and value != number):
         msg = f"{name}={value!r} is not a whole number"
-        raise UsageError(msg) from None
+        raise UsageError(msg)
     if number < 0:
         msg = f"{name}={number} is negative: give 0 or more"
         raise UsageError(msg)
@@ -90,6 +102,20 @@ def _converted(_cls: type, attributes: list[Attribute[Any]]) -> list[Attribute[A
     ]
 
 
+_PATHS = ("path", "health_path", "http_broadcast_path", "policy_path", "token_path")
+
+
+def _refuse_twins(paths: Mapping[str, str | None]) -> None:
+    taken: dict[str, str] = {}
+    for name, path in paths.items():
+        if path is None:
+            continue
+        if path in taken:
+            msg = f"{name} and {taken[path]} are both {path!r}: give each an address of its own"
+            raise UsageError(msg)
+        taken[path] = name
+
+
 @frozen(kw_only=True, field_transformer=_converted)
 class GatewayOptions:
     """What a :class:`~cableway.gateway.Gateway` may be told.
@@ -105,8 +131,12 @@ class GatewayOptions:
     path: str = _option("Where WebSocket clients connect.", default="/cable", convert=_path)
     health_path: str = _option("Where GET answers 200.", default="/health", convert=_path)
     http_broadcast_path: str = _option("Where publications are posted.", default="/_broadcast", convert=_path)
+    policy_path: str = _option("Where clients get their policy, if one is set.", default="/policy", convert=_path)
     secret: str | None = _option(
-        "The one secret: signs streams, and gives the broadcast key.", default=None, convert=_secret, secret=True
+        "The one secret: signs streams and tokens, and gives the broadcast key.",
+        default=None,
+        convert=_secret,
+        secret=True,
     )
     streams_secret: str | None = _option(
         "Signs stream names, in place of the secret.", default=None, convert=_secret, secret=True
@@ -114,13 +144,34 @@ class GatewayOptions:
     broadcast_key: str | None = _option(
         "Bearer key of publications, in place of the derived one.", default=None, convert=_secret, secret=True
     )
+    policy_secret: str | None = _option("Signs the policy.", default=None, convert=_secret, secret=True)
+    jwt_secret: str | None = _option(
+        "Signs the tokens of clients (JWT), in place of the secret; none: tokens are not looked at.",
+        default=None,
+        convert=_optional,
+        secret=True,
+    )
+    jwt_param: str = _option(
+        "Name of the token: a query parameter, and with x- before it a header.", default="jid", convert=_text
+    )
+    enforce_jwt: bool = _option("Turn away who has no token.", default=False, convert=_flag)
+    token_path: str | None = _option(
+        "Where a POST gives a token to any program on this machine, for demos and tests; empty: nowhere.",
+        default=None,
+        convert=_optional_path,
+    )
+    token_life: float = _option("Seconds that such a token is good.", default=3600.0, convert=_seconds)
+    token_ext: str = _option(
+        "Identifiers in such a token, as JSON.", default='{"user_id":"demo"}', convert=_identifiers
+    )
+    token_remote: bool = _option("Give tokens to other machines, too.", default=False, convert=_flag)
     public: bool = _option(
         "Pub/sub that needs no code: noauth, public streams, open broadcast, any origin.", default=False, convert=_flag
     )
     noauth: bool = _option("Let every client in, without asking a connection class.", default=False, convert=_flag)
     public_streams: bool = _option("Allow $pubsub streams by plain name.", default=False, convert=_flag)
     norpc: bool = _option(
-        "No effect: channels are Python here. Taken for command lines shared with AnyCable.",
+        "Without a connection class, let in nobody but by a token (or noauth); channels are Python here either way.",
         default=False,
         convert=_flag,
     )
@@ -142,6 +193,14 @@ class GatewayOptions:
     max_conn: int = _option(
         "Most clients at a time, further ones get HTTP 503; 0 means any.", default=0, convert=_number
     )
+    accept_rate: int = _option(
+        "New sessions a second, further clients wait for their turn; 0 means any.", default=0, convert=_number
+    )
+    accept_wait: float = _option(
+        "Longest wait for that turn, in seconds; further clients get HTTP 503 with Retry-After.",
+        default=2.0,
+        convert=_seconds,
+    )
     enable_ws_compression: bool = _option("Offer permessage-deflate.", default=False, convert=_flag)
     ssl_cert: str | None = _option("File with the TLS certificate chain (PEM).", default=None, convert=_optional)
     ssl_key: str | None = _option("File with the TLS private key (PEM).", default=None, convert=_optional)
@@ -154,11 +213,18 @@ class GatewayOptions:
         if bool(self.ssl_cert) != bool(self.ssl_key):
             msg = "TLS needs both files: give ssl_cert and ssl_key"
             raise UsageError(msg)
+        _refuse_twins({name: getattr(self, name) for name in _PATHS})
 
     @property
     def open_to_all(self) -> bool:
         """Whether every client is let in."""
         return self.public or self.noauth
+
+    @property
+    def token_secret(self) -> str | None:
+        """What tokens are signed with; ``None`` where they are not looked at."""
+        # As in AnyCable, the word clears it though there is the one secret.
+        return None if self.jwt_secret == _CLEARED else self.jwt_secret or self.secret
 
     @property
     def pubsub_secret(self) -> str | None:
@@ -174,9 +240,18 @@ class GatewayKeywords(TypedDict, total=False):
     path: str
     health_path: str
     http_broadcast_path: str
+    policy_path: str
     secret: str | None
     streams_secret: str | None
     broadcast_key: str | None
+    policy_secret: str | None
+    jwt_secret: str | None
+    jwt_param: str
+    enforce_jwt: bool
+    token_path: str | None
+    token_life: Seconds
+    token_ext: str | Mapping[str, JSONValue]
+    token_remote: bool
     public: bool
     noauth: bool
     public_streams: bool
@@ -188,6 +263,8 @@ class GatewayKeywords(TypedDict, total=False):
     ws_max_pending_size: int
     ws_write_timeout: Seconds
     max_conn: int
+    accept_rate: int
+    accept_wait: Seconds
     enable_ws_compression: bool
     ssl_cert: str | None
     ssl_key: str | None

@@ -12,9 +12,13 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+from cableway.auth.jwts import Verified
 from cableway.errors import MalformedFrame
+from cableway.gateway.admission import Admission, spread
 from cableway.gateway.channel import Channel, takes_data
 from cableway.gateway.connection import Connection, Request, identifiers_text
+from cableway.gateway.entrance import Entrance
+from cableway.gateway.identity import TokenRule, TurnedAway, read_identifiers, token_rule
 from cableway.gateway.outbound import Outbound
 from cableway.gateway.stats import ODDITIES
 from cableway.gateway.streams import broadcast_value
@@ -23,7 +27,7 @@ from cableway.redact import printable
 from cableway.wire.codecs.json import load
 from cableway.wire.commands import Perform, Subscribe, Unsubscribe
 from cableway.wire.server_session import (
-    SERVER_RESTART,
+    TOKEN_EXPIRED,
     TOO_SLOW,
     Ask,
     CloseLine,
@@ -36,6 +40,7 @@ from cableway.wire.server_session import (
     ServerSession,
     Verdict,
     WakeAt,
+    server_restart,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +48,7 @@ if TYPE_CHECKING:
 
     from cableway.gateway.options import GatewayOptions
     from cableway.gateway.outbound import Line
+    from cableway.gateway.policy import PolicyDocument
     from cableway.gateway.stats import Counters
     from cableway.gateway.streams import Broadcast, Streams
     from cableway.types import JSONValue
@@ -72,8 +78,11 @@ class House:
         self.streams = streams
         self.counters = counters
         self.sessions: dict[Session, None] = {}
-        self.closed = False
-        """Whether the gateway stops: who enters now is told to come back later."""
+        self.entrance: Entrance = Entrance(Admission(options.accept_rate, options.accept_wait), counters)
+        self.token_rule: TokenRule = token_rule(options)
+        self.policy: PolicyDocument | None = None
+        self.farewell: Expulsion | None = None
+        """What is said to who enters now, once the gateway stops."""
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -81,14 +90,21 @@ class House:
         """Take *session* in."""
         self.sessions[session] = None
         self._empty.clear()
-        if self.closed:
-            session.expel(SERVER_RESTART)
+        if self.farewell is not None:
+            session.expel(self.farewell)
 
     def leave(self, session: Session) -> None:
         """Let *session* go."""
         self.sessions.pop(session, None)
         if not self.sessions:
             self._empty.set()
+
+    def close(self) -> Expulsion:
+        """Let nobody in any more; return how to say goodbye: with the time that all should take to come back."""
+        crowd = len(self.sessions) + self.entrance.waiting
+        self.farewell = self.farewell or server_restart(spread(crowd, self.options.accept_rate))
+        self.entrance.close()
+        return self.farewell
 
     async def publish(self, stream: str, broadcast: Broadcast) -> None:
         """Give *broadcast* to all who listen to *stream*."""
@@ -241,7 +257,20 @@ class Session:
                     return
 
     async def _authorise(self) -> bool:
-        connection, loop = self._connection, asyncio.get_running_loop()
+        match self._house.token_rule.judge(self._connection.request, time.time()):
+            case TurnedAway() as turned_away:
+                self._turn_away(turned_away)
+                return False
+            case Verified(text, claims):
+                self.identifiers = text
+                self._connection.claims, self._connection.identifiers = claims, read_identifiers(text)
+            case None if not await self._ask_connection():
+                return False
+        self._carry_out(self._machine.accept(asyncio.get_running_loop().time()))
+        return True
+
+    async def _ask_connection(self) -> bool:
+        connection = self._connection
         try:
             if not self._house.options.open_to_all:
                 await run(connection.connect)
@@ -253,9 +282,16 @@ class Session:
         if connection.rejected:
             self._count("unauthorized")
             self._carry_out(self._machine.refuse())
-            return False
-        self._carry_out(self._machine.accept(loop.time()))
-        return True
+        return not connection.rejected
+
+    def _turn_away(self, turned_away: TurnedAway) -> None:
+        self._count("unauthorized")
+        expulsion = turned_away.expulsion
+        if expulsion is TOKEN_EXPIRED:
+            self._count("expired_tokens")
+        # One without ext was minted by us, and wrongly: that wants to be seen.
+        log.log(logging.WARNING if expulsion is None else logging.DEBUG, "a token is refused: %s", turned_away.why)
+        self._carry_out(self._machine.fail() if expulsion is None else self._machine.refuse(expulsion))
 
     async def _run(self, command: AppCommand) -> Verdict:
         match command:

@@ -11,7 +11,7 @@ from cableway.wire.server_session import Oddity
 
 @frozen
 class GatewayStats:
-    """One look at a gateway's counters. All but the first three only grow."""
+    """One look at a gateway's counters. All but the first four only grow."""
 
     connections: int = 0
     """Clients at this moment, those not yet let in included."""
@@ -19,7 +19,10 @@ class GatewayStats:
     """Confirmed subscriptions at this moment."""
     streams: int = 0
     """Streams with at least one listener at this moment."""
+    waiting: int = 0
+    """Upgrades that wait for their turn at this moment; see the option ``accept_rate``."""
     sessions: int = 0
+    """Upgrades accepted."""
     frames_received: int = 0
     frames_sent: int = 0
     """Frames queued for clients."""
@@ -27,8 +30,16 @@ class GatewayStats:
     failed_broadcasts: int = 0
     """Publications that could not be read; they were answered with 201 all the same."""
     unauthorized: int = 0
+    """Clients turned away by the connection class, or for their token, those included that got a bare 1011."""
+    expired_tokens: int = 0
+    """Clients turned away because their token had ended. Part of ``unauthorized``."""
     refused_upgrades: int = 0
-    """By origin, by number of connections, or because they were no upgrades."""
+    """By origin, for load, or because they were no upgrades."""
+    refused_for_load: int = 0
+    """With 503 and ``Retry-After``: beyond ``max_conn`` or the accept queue, or while the gateway stopped. Part of
+    ``refused_upgrades``."""
+    skipped_dead: int = 0
+    """Upgrades whose client was gone before their turn; nothing was done for them."""
     malformed_frames: int = 0
     unknown_commands: int = 0
     unreadable_commands: int = 0
@@ -55,6 +66,8 @@ ODDITIES: dict[Oddity, str] = {
 class Counters(Counter[str]):
     """Counters by the names of :class:`GatewayStats`."""
 
-    def snapshot(self, *, connections: int, subscriptions: int, streams: int) -> GatewayStats:
+    def snapshot(self, *, connections: int, subscriptions: int, streams: int, waiting: int) -> GatewayStats:
         """Take one look."""
-        return GatewayStats(connections=connections, subscriptions=subscriptions, streams=streams, **self)
+        return GatewayStats(
+            connections=connections, subscriptions=subscriptions, streams=streams, waiting=waiting, **self
+        )

