@@ -2,6 +2,7 @@
 #
 #   make demo     trackers, a dispatcher and a gateway that dies on the way, on one screen
 #   make test     the test suite; peers that are not installed are skipped, and named
+#   make soak     the long runs, in real time and at their full scale: some 15 minutes
 #   make docs     the documentation, into site/
 #   make bench    the benchmarks
 #   make check    format, lint, types, import contracts, budgets, diagrams
@@ -12,10 +13,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test docs bench check diagrams clean for-demo for-test for-dev python
+.PHONY: help demo test soak docs bench check diagrams clean for-demo for-test for-dev python
 
 help:
-	@sed -n '3,8s/^#   //p' Makefile
+	@sed -n '3,9s/^#   //p' Makefile
 
 demo: for-demo
 	@$(BIN)/cableway demo $(ARGS)
@@ -23,11 +24,15 @@ demo: for-demo
 test: for-test
 	$(BIN)/python -m pytest $(ARGS)
 
+soak: for-test
+	CABLEWAY_SOAK_SCALE=1 $(BIN)/python -m pytest -m soak $(ARGS)
+
 docs: for-dev
 	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
 
 bench: for-test
 	$(BIN)/python benchmarks/receive.py $(ARGS)
+	$(BIN)/python benchmarks/battery.py
 
 check: for-dev
 	$(BIN)/ruff format --check .
