@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from attrs import define, field
 
-from cableway import Cable, CableError, MemoryTransport, State, SubscriptionState
+from cableway import Cable, CableError, ManualMonitor, MemoryTransport, OnDemandMonitor, State, SubscriptionState
+from cableway.engine.gate import DialGate
 from tests.scripted import STEADY, URL, Model, confirmation
 
 if TYPE_CHECKING:
@@ -153,6 +154,96 @@ async def block(scene: Scene) -> None:
         await handle.perform("speak")
 
 
+async def awake(scene: Scene) -> None:
+    """Wake a dormant line, use it, let it go."""
+    async with scene.cable.awake("a test"):
+        await asyncio.sleep(0.01)
+
+
+async def awake_twice(scene: Scene) -> None:
+    """Two blocks, one inside of the other."""
+    async with scene.cable.awake("outer"), scene.cable.awake("inner"):
+        await asyncio.sleep(0.01)
+
+
+async def awake_anew(scene: Scene) -> None:
+    """Wake the line while it says goodbye."""
+    async with scene.cable.awake():
+        pass
+    scene.cable.rest()
+    async with scene.cable.awake():
+        pass
+
+
+async def waking_perform(scene: Scene) -> None:
+    """Perform while the line is dormant."""
+    await scene.chat.perform("speak")
+
+
+async def open_at_the_dial_gate(scene: Scene) -> None:
+    """Wait for a place."""
+    await scene.cable.open()
+
+
+async def closed_at_the_dial_gate(scene: Scene) -> None:
+    """Close while a dial waits for a place."""
+    scene.cable.wake()
+    await asyncio.sleep(0.01)
+    await scene.cable.close()
+
+
+async def closed_during_the_goodbye(scene: Scene) -> None:
+    """Close while a jammed line is being let go."""
+    async with scene.cable.awake():
+        scene.rails.line.connection.writable.clear()
+        asyncio.get_running_loop().call_later(0.4, scene.rails.line.connection.writable.set)
+    scene.cable.rest()
+    await scene.cable.close()
+
+
+async def slow_gate() -> bool:
+    """Say yes, after a while."""
+    await asyncio.sleep(0.02)
+    return True
+
+
+def options(**given: Any) -> Callable[[], dict[str, Any]]:
+    """Make a cable's options anew each time: a monitor serves one cable."""
+    return lambda: {name: make() for name, make in given.items()}
+
+
+def on_demand() -> OnDemandMonitor:
+    """Let the line go at once."""
+    return OnDemandMonitor(linger=0)
+
+
+DORMANT: list[tuple[Callable[[Scene], Awaitable[Any]], Callable[[], dict[str, Any]]]] = [
+    (awake, options(monitor=on_demand)),
+    (awake, options(monitor=ManualMonitor)),
+    (awake_twice, options(monitor=on_demand)),
+    (awake_anew, options(monitor=on_demand)),
+    (waking_perform, options(monitor=on_demand)),
+    (lambda scene: confirmation(scene.chat), options(monitor=lambda: OnDemandMonitor(linger=0, every=0.5))),
+    (closed_during_the_goodbye, options(monitor=on_demand)),
+    (lambda scene: scene.cable.close(), options(monitor=on_demand)),
+    # At the dial gate, and while the gate= function is being asked.
+    (awake, options(monitor=on_demand, dial_gate=lambda: DialGate(5, 1))),
+    (awake_anew, options(monitor=on_demand, dial_gate=lambda: DialGate(5, 1))),
+    (waking_perform, options(monitor=on_demand, dial_gate=lambda: DialGate(5, 1))),
+    (closed_at_the_dial_gate, options(monitor=on_demand, dial_gate=lambda: DialGate(5, 1))),
+    (awake, options(monitor=on_demand, gate=lambda: slow_gate)),
+    (awake_anew, options(monitor=on_demand, gate=lambda: slow_gate)),
+    (waking_perform, options(monitor=on_demand, gate=lambda: slow_gate)),
+    (closed_at_the_dial_gate, options(monitor=on_demand, gate=lambda: slow_gate)),
+]
+
+CLOSED_GATED: list[tuple[Callable[[Scene], Awaitable[Any]], Callable[[], dict[str, Any]]]] = [
+    (open_at_the_dial_gate, options(dial_gate=lambda: DialGate(5, 1))),
+    (open_at_the_dial_gate, options(gate=lambda: slow_gate)),
+    (open_at_the_dial_gate, options(gate=lambda: slow_gate, dial_gate=lambda: DialGate(5, 1))),
+    (use_block, options(gate=lambda: slow_gate, dial_gate=lambda: DialGate(5, 1))),
+]
+
 CLOSED: list[Callable[[Scene], Awaitable[Any]]] = [
     lambda scene: scene.cable.open(),
     use_block,
@@ -186,14 +277,37 @@ def named(calls: list[Any]) -> list[Any]:
     return [pytest.param(call, id=f"{call.__name__}-{number}") for number, call in enumerate(calls)]
 
 
-async def cancelled(call: Callable[[Scene], Awaitable[Any]], steps: int, *, is_open: bool, late: bool) -> bool:
+async def dormant(scene: Scene) -> None:
+    """Open the cable, subscribe while it is awake, and let the line go."""
+    await scene.cable.open()
+    async with scene.cable.awake():
+        scene.chat = await scene.cable.subscribe("Chat")
+    scene.cable.rest()
+    await asyncio.sleep(0.001)
+    assert scene.cable.state is State.DORMANT
+
+
+async def closed(scene: Scene) -> None:
+    """Leave the cable closed; if there is a dial gate, take its only place."""
+    gate = scene.cable._engine.settings.dial_gate
+    if gate is not None and gate.burst == 1:
+        await gate.wait("cable.example")
+
+
+async def cancelled(
+    call: Callable[[Scene], Awaitable[Any]],
+    steps: int,
+    *,
+    prepare: Callable[[Scene], Awaitable[None]],
+    late: bool,
+    given: Callable[[], dict[str, Any]] = dict,
+) -> bool:
     """Cancel *call* at a step; return whether it was over before."""
     transport = MemoryTransport()
     async with Model(transport).serving() as rails:
         before = asyncio.all_tasks()
-        scene = Scene(Cable(URL, transports=[transport], backoff=STEADY), rails)
-        if is_open:
-            await scene.open()
+        scene = Scene(Cable(URL, transports=[transport], backoff=STEADY, **given()), rails)
+        await prepare(scene)
         stepping = CancelledAt(_coroutine(call, scene), steps, late=late)
         task = asyncio.ensure_future(_run(stepping))
         await asyncio.wait([task])
@@ -218,14 +332,15 @@ async def works(scene: Scene) -> None:
     """The cable still does what it is for."""
     async with asyncio.timeout(30):
         await scene.cable.open()
-        handle = await scene.cable.subscribe("After")
-        await handle.perform("speak", n=1)
-        scene.rails.line.message(handle.identifier, "hi")
-        assert (await handle.receive()).data == "hi"
-        if scene.chat is not None and scene.chat.state is not SubscriptionState.CLOSED:
-            await scene.chat
-        await handle.unsubscribe()
-        await asyncio.sleep(0.5)
+        async with scene.cable.awake():
+            handle = await scene.cable.subscribe("After")
+            await handle.perform("speak", n=1)
+            scene.rails.line.message(handle.identifier, "hi")
+            assert (await handle.receive()).data == "hi"
+            if scene.chat is not None and scene.chat.state is not SubscriptionState.CLOSED:
+                await scene.chat
+            await handle.unsubscribe()
+            await asyncio.sleep(0.5)
     assert (handle.identifier, {"n": 1, "action": "speak"}) in scene.rails.performed
     assert handle.identifier not in scene.rails.subscribed
 
@@ -239,9 +354,13 @@ async def clean(scene: Scene, before: set[asyncio.Task[Any]]) -> None:
     assert scene.cable.state is State.CLOSED
     assert engine._timer is None
     assert engine._tasks == set()
-    assert engine._waiters == set()
-    assert engine._goodbyes == set()
-    assert (engine._openers, engine.carrier) == (0, None)
+    assert engine.waiting.empty
+    assert not engine.farewells.pending
+    assert (engine.opening.idle, engine.carrier) == (True, None)
+    assert (engine.overseer.oversight.holds, engine.overseer.oversight.asking) == (0, False)
+    gate = engine.settings.dial_gate
+    assert gate is not None
+    assert not any(queue.waiting or queue.timer for queues in gate._queues.values() for queue in queues.values())
     assert all(line.over.is_set() for line in scene.rails.lines)
     lines = len(scene.rails.lines)
     await asyncio.sleep(100)
@@ -253,7 +372,27 @@ async def clean(scene: Scene, before: set[asyncio.Task[Any]]) -> None:
 async def test_cancelled_on_a_closed_cable(call: Any, *, late: bool) -> None:
     """At every step of the call, from the first to the last."""
     for steps in range(1, LONGEST):
-        if await cancelled(call, steps, is_open=False, late=late):
+        if await cancelled(call, steps, prepare=closed, late=late):
+            return
+    pytest.fail("the call never came to its end")
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(("call", "given"), CLOSED_GATED)
+async def test_cancelled_before_a_gate(call: Any, given: Any, *, late: bool) -> None:
+    """While a place is waited for, or an answer."""
+    for steps in range(1, LONGEST):
+        if await cancelled(call, steps, prepare=closed, late=late, given=given):
+            return
+    pytest.fail("the call never came to its end")
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(("call", "given"), DORMANT)
+async def test_cancelled_on_a_dormant_cable(call: Any, given: Any, *, late: bool) -> None:
+    """At every step of the call: nothing holds the line after it."""
+    for steps in range(1, LONGEST):
+        if await cancelled(call, steps, prepare=dormant, late=late, given=given):
             return
     pytest.fail("the call never came to its end")
 
@@ -263,7 +402,7 @@ async def test_cancelled_on_a_closed_cable(call: Any, *, late: bool) -> None:
 async def test_cancelled_on_an_open_cable(call: Any, *, late: bool) -> None:
     """At every step of the call, from the first to the last."""
     for steps in range(1, LONGEST):
-        if await cancelled(call, steps, is_open=True, late=late):
+        if await cancelled(call, steps, prepare=Scene.open, late=late):
             return
     pytest.fail("the call never came to its end")
 

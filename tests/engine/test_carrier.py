@@ -17,7 +17,7 @@ from cableway import (
     State,
     SubscriptionOptions,
 )
-from cableway.policies.liveness import UNKNOWN_BEAT_LIMIT
+from cableway.policies.monitors.persistent import UNKNOWN_BEAT_LIMIT
 from tests.scripted import background, connected, line, settle
 
 pytestmark = pytest.mark.looptime
@@ -52,6 +52,7 @@ async def test_pings_are_no_welcome() -> None:
         server.send({"type": "ping", "message": 1})
     assert server.over.is_set()
     opening.cancel()
+    await made.cable.close()
 
 
 async def test_what_comes_before_the_welcome_waits_for_it() -> None:
@@ -241,7 +242,7 @@ async def test_late_nonsense_recycles_the_line_too() -> None:
 async def test_unknown_types_are_counted() -> None:
     """A newer server may say more than we know."""
     async with connected() as made:
-        made.server.send({"type": "news", "x": 1}, {"type": "pong"})
+        made.server.send({"type": "news", "x": 1}, {"type": "greeting"})
         await settle()
         assert made.cable.stats().unknown == 2
         assert made.cable.state is State.CONNECTED

@@ -11,6 +11,7 @@ import pytest
 from cableway import (
     Cable,
     Connecting,
+    DialRequest,
     InvalidHeader,
     InvalidURL,
     RetryScheduled,
@@ -45,14 +46,27 @@ def dialer(**changes: Any) -> Dialer:
     return Dialer(dialing(**changes), Random(1))
 
 
+async def requested(subject: Dialer) -> DialRequest:
+    """Have everything asked, as a dial does."""
+    subject.turn(now=0)
+    await subject.locate()
+    return await subject.request()
+
+
+def failed(subject: Dialer) -> None:
+    """Have the last dial come to nothing."""
+    assert subject.endpoints is not None
+    subject.endpoints.failed(now=0)
+
+
 # Requests ------------------------------------------------------------------------------------------------------------
 
 
 async def test_a_request_holds_what_was_given() -> None:
     """Address with its own query, headers, parameters, origin."""
-    request = await dialer(
-        url="wss://one.example/cable?vsn=1", headers={"Cookie": "a=1"}, params={"jid": "x y"}, proxy=None
-    ).request()
+    request = await requested(
+        dialer(url="wss://one.example/cable?vsn=1", headers={"Cookie": "a=1"}, params={"jid": "x y"}, proxy=None)
+    )
     assert request.url == "wss://one.example/cable?vsn=1&jid=x%20y"
     assert request.headers == {"Cookie": "a=1"}
     assert request.origin == "https://one.example"
@@ -61,7 +75,7 @@ async def test_a_request_holds_what_was_given() -> None:
 
 async def test_an_origin_that_was_given_wins() -> None:
     """The default is only a default."""
-    assert (await dialer(origin="https://www.example").request()).origin == "https://www.example"
+    assert (await requested(dialer(origin="https://www.example"))).origin == "https://www.example"
 
 
 async def test_functions_may_be_plain_or_async() -> None:
@@ -82,7 +96,7 @@ async def test_functions_may_be_plain_or_async() -> None:
         return "ws://asked.example/cable"
 
     subject = dialer(url=url, headers=headers, params=params)
-    first, second = await subject.request(), await subject.request()
+    first, second = await requested(subject), await requested(subject)
 
     assert asked == ["url", "headers", "params"] * 2
     assert (first.headers, first.url) == ({"Authorization": "Bearer 2"}, "ws://asked.example/cable?n=3")
@@ -93,7 +107,7 @@ async def test_functions_may_be_plain_or_async() -> None:
 async def test_what_is_given_is_not_kept() -> None:
     """Changing the mapping after the request changes nothing about it."""
     headers = {"A": "1"}
-    request = await dialer(headers=headers).request()
+    request = await requested(dialer(headers=headers))
     headers["A"] = "2"
     assert request.headers == {"A": "1"}
 
@@ -107,7 +121,7 @@ async def test_a_failing_function_is_named(name: str) -> None:
         raise LookupError(msg)
 
     with pytest.raises(SourceFailed, match=f"the {name} function failed with LookupError") as caught:
-        await dialer(**{name: fail}).request()
+        await requested(dialer(**{name: fail}))
     assert isinstance(caught.value.__cause__, LookupError)
     assert "abc123" not in str(caught.value)
     assert caught.value.retryable
@@ -127,7 +141,7 @@ async def test_a_failing_function_is_named(name: str) -> None:
 async def test_a_function_that_gives_something_else_has_failed(name: str, given: Any, cause: type[Exception]) -> None:
     """A token that is not there yet must not end the cable."""
     with pytest.raises(SourceFailed) as caught:
-        await dialer(**{name: lambda: given}).request()
+        await requested(dialer(**{name: lambda: given}))
     assert isinstance(caught.value.__cause__, cause)
 
 
@@ -135,7 +149,7 @@ async def test_a_function_that_gives_something_else_has_failed(name: str, given:
 async def test_a_function_that_hangs_has_failed() -> None:
     """After the time allowed for each step of a dial."""
     with pytest.raises(SourceFailed, match="TimeoutError"):
-        await dialer(headers=asyncio.Event().wait, timeout=3.0).request()
+        await requested(dialer(headers=asyncio.Event().wait, timeout=3.0))
     assert asyncio.get_running_loop().time() == pytest.approx(3)
 
 
@@ -147,7 +161,7 @@ async def test_a_function_may_say_that_it_is_no_use() -> None:
         raise Unauthorized(msg)
 
     with pytest.raises(Unauthorized, match="logged out"):
-        await dialer(headers=headers).request()
+        await requested(dialer(headers=headers))
 
 
 # Several addresses ---------------------------------------------------------------------------------------------------
@@ -158,13 +172,15 @@ URLS = [f"ws://{name}.example/cable" for name in "abcdefgh"]
 async def test_addresses_are_taken_in_turn() -> None:
     """The next one after a failure, the same one after a success, from the start again after the last."""
     subject = dialer(url=URLS, shuffle=False)
-    assert [(await subject.request()).url for _ in range(2)] == URLS[:1] * 2
+    assert [(await requested(subject)).url for _ in range(2)] == URLS[:1] * 2
     taken = []
     for _ in range(9):
-        subject.failed()
-        assert subject.address == (await subject.request()).url
-        taken.append(subject.address)
-    assert taken == [*URLS[1:], *URLS[:2]]
+        failed(subject)
+        taken.append((await requested(subject)).url)
+        assert subject.address == taken[-1]
+    assert taken[:7] == URLS[1:]
+    # When all have failed, the one that may be tried again first.
+    assert set(taken[7:]) <= set(URLS)
 
 
 async def test_addresses_are_shuffled_unless_told_otherwise() -> None:
@@ -175,8 +191,8 @@ async def test_addresses_are_shuffled_unless_told_otherwise() -> None:
         starts.add(subject.address)
         seen = set()
         for _ in URLS:
-            seen.add((await subject.request()).url)
-            subject.failed()
+            seen.add((await requested(subject)).url)
+            failed(subject)
         assert seen == set(URLS)
     assert len(starts) > 4
 

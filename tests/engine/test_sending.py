@@ -234,6 +234,7 @@ async def test_perform_that_waits_for_a_dial_that_fails() -> None:
     with pytest.raises(NotConnected, match="nobody is there"):
         await call
     opening.cancel()
+    await made.cable.close()
 
 
 @pytest.mark.looptime
