@@ -36,6 +36,8 @@ def rails_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rails_pee
 @pytest.fixture
 def rails(rails_server: rails_peer.Rails) -> Iterator[rails_peer.Rails]:
     """A running Action Cable server; what it logs is shown with a failure."""
+    # A test that failed may have left it frozen.
+    rails_server.server.thaw()
     rails_server.start()
     before = len(rails_server.server.logged())
     yield rails_server
@@ -51,10 +53,17 @@ def anycable_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[anycab
 @pytest.fixture
 def anycable(anycable_server: anycable_peer.AnyCable) -> Iterator[anycable_peer.AnyCable]:
     """A running AnyCable server; what it logs is shown with a failure."""
+    anycable_server.server.thaw()
     anycable_server.start()
     before = len(anycable_server.server.logged())
     yield anycable_server
     print("The log of the AnyCable server:", anycable_server.server.logged(before), sep="\n")  # noqa: T201
+
+
+@pytest.fixture
+def telling_anycable(tmp_path: Path) -> Iterator[anycable_peer.AnyCable]:
+    """An AnyCable server of the test's own, which logs each command and how each line ends."""
+    yield from anycable_peer.running(tmp_path, "--debug")
 
 
 @pytest.fixture(scope="session")

@@ -24,14 +24,10 @@ from cableway import (
     WebSocketTransport,
 )
 from cableway.transports.base import DialRequest
+from tests.interop.peers.waiting import LIMIT, in_thread, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.interop.peers.rails import Rails
-
-# Nobody here waits this long, unless something is broken.
-LIMIT = 15.0
 
 FALSY: list[Any] = [0, "", False, None, [], {}, 0.0]
 TEXTS = [
@@ -42,22 +38,6 @@ TEXTS = [
     "tab\tnewline\nreturn\rnul\x00bell\x07",
     "combining e\u0301 is not \u00e9",
 ]
-
-
-async def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait until *condition* holds; fail with *what* if it never does."""
-    try:
-        async with asyncio.timeout(LIMIT):
-            while not condition():  # noqa: ASYNC110 - another program gives no event
-                await asyncio.sleep(0.01)
-    except TimeoutError:
-        msg = f"never happened within {LIMIT:g} s: {what}"
-        raise AssertionError(msg) from None
-
-
-async def in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call what blocks without holding up the client under test."""
-    return await asyncio.to_thread(function, *arguments)
 
 
 async def test_an_action_answers(rails: Rails) -> None:

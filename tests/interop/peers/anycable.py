@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 import shutil
+import socket
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,10 +21,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class AnyCable:
-    """The server, open to anybody: public streams, no application behind it."""
+UNFINISHED = b"POST /_broadcast HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n"
 
-    def __init__(self, program: str, folder: Path) -> None:
+
+BROADCASTS = "broadcast-cable"
+"""What the key for broadcasts is derived from, with the secret."""
+
+
+class AnyCable:
+    """The server: public streams, no application behind it. With a *secret* it demands tokens signed with that."""
+
+    def __init__(self, program: str, folder: Path, *options: str, secret: str = "") -> None:
         self.port = free_port()
         self.broadcast_port = free_port()
         self.url = f"ws://127.0.0.1:{self.port}/cable"
@@ -29,16 +40,28 @@ class AnyCable:
             [
                 program,
                 "--ignore-config-path",
-                "--public",
+                *(["--enforce_jwt", "--public_streams"] if secret else ["--public"]),
                 "--norpc",
                 "--broker=memory",
                 f"--port={self.port}",
                 "--broadcast_adapter=http",
                 f"--http_broadcast_port={self.broadcast_port}",
+                *options,
             ],
             log=folder / "anycable.log",
             env={"ANYCABLE_DISABLE_TELEMETRY": "true"},
         )
+        self.secret = secret
+
+    @property
+    def secret(self) -> str:
+        """What tokens are signed with. Another one counts from the next start on, and no token from before then."""
+        return self.server.env.get("ANYCABLE_SECRET", "")
+
+    @secret.setter
+    def secret(self, secret: str) -> None:
+        if secret:
+            self.server.env["ANYCABLE_SECRET"] = secret
 
     def start(self) -> None:
         """Start the server and wait until it is up."""
@@ -50,19 +73,41 @@ class AnyCable:
         self.server.kill()
         self.start()
 
+    @contextmanager
+    def going_down(self) -> Iterator[None]:
+        """Have it say goodbye to its clients (SIGTERM), and keep it from ending before the end of the block.
+
+        With nothing else to do it is often gone before its writers have run. What is being published it waits for: a
+        request that is not complete. It answers 100 once it reads the body.
+        """
+        assert self.server.process is not None
+        with socket.create_connection(("127.0.0.1", self.broadcast_port), 10) as unfinished:
+            unfinished.sendall(UNFINISHED)
+            assert b" 100 " in unfinished.recv(1000)
+            self.server.process.terminate()
+            yield
+        self.server.process.wait(10)
+
     def publish(self, stream: str, value: Any) -> None:
         """Publish *value* to the clients of *stream*."""
-        http.request(self.broadcast_url, {"stream": stream, "data": json.dumps(value)})
+        key = hmac.new(self.secret.encode(), BROADCASTS.encode(), hashlib.sha256).hexdigest()
+        headers = {"Authorization": f"Bearer {key}"} if self.secret else None
+        http.request(self.broadcast_url, {"stream": stream, "data": json.dumps(value)}, headers)
+
+    def refusals(self) -> list[str]:
+        """Tell each line that it would not let in, from its log; it must run with ``--debug``."""
+        signs = ("response.status=failure", "WebSocket session failed")
+        return [line for line in self.server.logged().splitlines() if any(sign in line for sign in signs)]
 
 
-def running(folder: Path) -> Iterator[AnyCable]:
+def running(folder: Path, *options: str, secret: str = "") -> Iterator[AnyCable]:
     """Give a running server, and end it. No package brings this program, so a missing one is skipped everywhere."""
     program = os.environ.get("CABLEWAY_ANYCABLE_BIN")
     if not program:
         pytest.skip("CABLEWAY_ANYCABLE_BIN names no AnyCable server")
     if shutil.which(program) is None:
         pytest.fail(f"CABLEWAY_ANYCABLE_BIN={program} is no program", pytrace=False)
-    anycable = AnyCable(program, folder)
+    anycable = AnyCable(program, folder, *options, secret=secret)
     try:
         anycable.start()
         yield anycable

@@ -64,6 +64,18 @@ class Server:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(10)
 
+    def freeze(self) -> None:
+        """Stop it where it is (SIGSTOP): its lines look open, and nothing answers on them."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on (SIGCONT)."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, what: signal.Signals) -> None:
+        if self.process is not None and self.running:
+            os.killpg(self.process.pid, what)
+
     def stop(self) -> None:
         """Ask the program to end (SIGTERM); end it the hard way if it takes longer than 10 s."""
         if self.process is not None and self.process.poll() is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 import socket
 import subprocess
@@ -15,6 +16,8 @@ from tests.interop.peers.process import Server, free_port, lacking
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+MEMBERS = "/members"
+"""Where the server speaks only with those who have a token: in ``Authorization: Bearer``, or in the parameter ``jwt``."""
 APPLICATION = Path(__file__).resolve().parent.parent / "rails" / "config.ru"
 
 
@@ -35,6 +38,8 @@ class Rails:
         self.port = free_port()
         self.url = f"ws://127.0.0.1:{self.port}/cable"
         self.http_url = f"http://127.0.0.1:{self.port}"
+        self.secret = secrets.token_hex(32)
+        """What the tokens are signed with that are demanded at :data:`MEMBERS`."""
         redis_port = free_port()
         self._redis_port = redis_port
         self._redis = Server(
@@ -44,7 +49,7 @@ class Rails:
         self.server = Server(
             ["puma", "--bind", f"tcp://127.0.0.1:{self.port}", "--threads", "1:8", str(APPLICATION)],
             log=folder / "puma.log",
-            env={"REDIS_URL": f"redis://127.0.0.1:{redis_port}", "RACK_ENV": "production"},
+            env={"REDIS_URL": f"redis://127.0.0.1:{redis_port}", "RACK_ENV": "production", "JWT_SECRET": self.secret},
         )
 
     def start(self) -> None:

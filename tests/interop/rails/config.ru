@@ -6,9 +6,11 @@
 
 require "json"
 require "logger"
+require "openssl"
 require "active_support"
 require "active_support/rails"
 require "active_support/core_ext/hash/indifferent_access"
+require "active_support/security_utils"
 require "action_dispatch"
 require "action_cable"
 
@@ -16,14 +18,46 @@ PERFORMED = Hash.new { |runs, run| runs[run] = Queue.new }
 # A Hash with a default block is filled under this lock: channel actions run on several threads.
 PERFORMED_LOCK = Mutex.new
 
+# JSON Web Tokens (RFC 7519) signed with HS256; the usual gem is not among the packages that the tests install.
+module WebToken
+  def self.verify(token, secret)
+    head, body, signature, *more = token.split(".")
+    return unless signature && more.empty? && JSON.parse(decode(head))["alg"] == "HS256"
+
+    expected = OpenSSL::HMAC.digest("SHA256", secret, "#{head}.#{body}")
+    return unless ActiveSupport::SecurityUtils.secure_compare(expected, decode(signature))
+
+    claims = JSON.parse(decode(body))
+    claims if Time.now.to_f < claims["exp"]
+  rescue ArgumentError, JSON::ParserError
+    nil
+  end
+
+  def self.decode(text)
+    text.tr("-_", "+/").ljust((text.size + 3) / 4 * 4, "=").unpack1("m0")
+  end
+end
+
 module ApplicationCable
   class Connection < ActionCable::Connection::Base
     identified_by :user
 
     def connect
+      return connect_member if request.script_name == "/members"
+
       token = request.params["token"] || request.headers["X-Token"] || request.cookies["token"]
       reject_unauthorized_connection if token == "wrong"
       self.user = request.params["user"] || "somebody"
+    end
+
+    private
+
+    def connect_member
+      bearer = request.headers["Authorization"].to_s[/\ABearer (.+)\z/, 1]
+      claims = WebToken.verify(bearer || request.params["jwt"].to_s, ENV.fetch("JWT_SECRET"))
+      return reject_unauthorized_connection unless claims
+
+      self.user = JSON.parse(claims["ext"])["user"]
     end
   end
 end
@@ -79,6 +113,7 @@ end
 json = ->(value) { [200, { "Content-Type" => "application/json" }, [JSON.generate(value)]] }
 
 map("/cable") { run ActionCable.server }
+map("/members") { run ActionCable.server }
 
 # For the tests: is the server up, what did it see, and let it speak by itself.
 map("/up") { run ->(_env) { json.("up") } }
