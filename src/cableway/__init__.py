@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from cableway.auth.carriage import in_header as in_header
     from cableway.auth.carriage import in_query as in_query
     from cableway.auth.carriage import in_subprotocol as in_subprotocol
-    from cableway.auth.providers import CallableToken as CallableToken
-    from cableway.auth.providers import CommandToken as CommandToken
-    from cableway.auth.providers import EndpointToken as EndpointToken
-    from cableway.auth.providers import FileToken as FileToken
-    from cableway.auth.providers import StaticToken as StaticToken
-    from cableway.auth.providers import TokenProvider as TokenProvider
+    from cableway.auth.providers.base import TokenProvider as TokenProvider
+    from cableway.auth.providers.command import CommandToken as CommandToken
+    from cableway.auth.providers.endpoint import EndpointToken as EndpointToken
+    from cableway.auth.providers.file import FileToken as FileToken
+    from cableway.auth.providers.function import CallableToken as CallableToken
+    from cableway.auth.providers.static import StaticToken as StaticToken
     from cableway.auth.renewal import TokenRenewal as TokenRenewal
     from cableway.auth.token import Token as Token
     from cableway.cable import Cable as Cable
@@ -257,12 +257,12 @@ _HOMES = {
     "Cable": "cableway.cable",
     "CableError": "cableway.errors",
     "CableStats": "cableway.stats",
-    "CallableToken": "cableway.auth.providers",
+    "CallableToken": "cableway.auth.providers.function",
     "CallbackFailed": "cableway.events",
     "Channel": "cableway.channel",
     "Check": "cableway.policies.monitors.base",
     "Closed": "cableway.events",
-    "CommandToken": "cableway.auth.providers",
+    "CommandToken": "cableway.auth.providers.command",
     "ConfirmationTimedOut": "cableway.events",
     "ConnectError": "cableway.errors",
     "ConnectTimeout": "cableway.errors",
@@ -276,12 +276,12 @@ _HOMES = {
     "DialRequest": "cableway.transports.base",
     "Disconnected": "cableway.events",
     "Dormant": "cableway.events",
-    "EndpointToken": "cableway.auth.providers",
+    "EndpointToken": "cableway.auth.providers.endpoint",
     "EnergyAccountant": "cableway.policies.energy",
     "EnergyFigures": "cableway.policies.energy",
     "Event": "cableway.events",
     "ExponentialBackoff": "cableway.policies.backoff",
-    "FileToken": "cableway.auth.providers",
+    "FileToken": "cableway.auth.providers.file",
     "HandedOver": "cableway.events",
     "HandshakeRefused": "cableway.errors",
     "HostUnreachable": "cableway.errors",
@@ -333,7 +333,7 @@ _HOMES = {
     "Sink": "cableway.transports.base",
     "SourceFailed": "cableway.errors",
     "State": "cableway.states",
-    "StaticToken": "cableway.auth.providers",
+    "StaticToken": "cableway.auth.providers.static",
     "Subscription": "cableway.subscription",
     "SubscriptionClosed": "cableway.errors",
     "SubscriptionError": "cableway.errors",
@@ -346,7 +346,7 @@ _HOMES = {
     "TLSFailure": "cableway.errors",
     "Token": "cableway.auth.token",
     "TokenCarriage": "cableway.auth.carriage",
-    "TokenProvider": "cableway.auth.providers",
+    "TokenProvider": "cableway.auth.providers.base",
     "TokenRenewal": "cableway.auth.renewal",
     "TokenRenewalFailed": "cableway.events",
     "TokenRenewed": "cableway.events",

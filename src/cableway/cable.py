@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from cableway.auth.carriage import TokenCarriage, in_header
-from cableway.auth.providers import as_provider
+from cableway.auth.providers.given import as_provider
 from cableway.auth.renewal import TokenRenewal
 from cableway.channel import Channel, instance_of
 from cableway.engine.core import Engine

@@ -430,7 +430,7 @@ def test_what_it_shows() -> None:
 def test_the_http_library_is_loaded_by_the_first_request() -> None:
     """Who imports the package does not wait for it."""
     program = (
-        "import sys; from cableway.auth.providers import EndpointToken; EndpointToken('https://h/'); "
+        "import sys; from cableway.auth.providers.endpoint import EndpointToken; EndpointToken('https://h/'); "
         "assert not {'httpx2', 'jwt'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=30)

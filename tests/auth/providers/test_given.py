@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cableway.auth.providers import CallableToken, FileToken, StaticToken, TokenProvider, as_provider
+from cableway.auth.providers.file import FileToken
+from cableway.auth.providers.function import CallableToken
+from cableway.auth.providers.given import as_provider
+from cableway.auth.providers.static import StaticToken
 from cableway.auth.token import Token
 from cableway.errors import UsageError
+
+if TYPE_CHECKING:
+    from cableway.auth.providers.base import TokenProvider
 
 MARK = "s3cr3t"
 
