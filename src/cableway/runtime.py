@@ -90,5 +90,8 @@ class Home:
         except RuntimeError:
             running = None
         if self._loop is not running:
-            msg = f"{self._what} is in use in another event loop: make one for each loop, or use cableway.sync.Cable"
+            msg = (
+                f"{self._what} is in use in another event loop: make one for each loop, or use cableway.sync.Cable. "
+                f"From another thread, loop.call_soon_threadsafe(cable.wake) reaches it"
+            )
             raise WrongLoop(msg)

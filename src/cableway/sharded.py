@@ -264,9 +264,9 @@ class ShardedCable:
     def stream(
         self, name: str, *, topic: str | None = None, options: SubscriptionOptions = DEFAULT_OPTIONS
     ) -> ShardedSubscription[Any]:
-        """Subscribe to the public stream *name*; see ``Cable.stream``."""
+        """Subscribe to the public stream *name*; see ``Cable.stream``. Its topic is its name, unless told otherwise."""
         identifier = stream_identifier(name)
-        chosen = self._topics.of(topic, PUBSUB_CHANNEL, {"stream_name": name}, identifier)
+        chosen = self._topics.of(topic, PUBSUB_CHANNEL, {"stream_name": name}, name)
         return self._subscribe_raw(identifier, chosen, options)
 
     def signed_stream(

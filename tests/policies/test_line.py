@@ -67,6 +67,7 @@ EXPECTED: dict[State, dict[Happening, tuple[State, tuple[Step, ...]]]] = {
         Happening.REFUSED: (CLOSED, (Step.HANG_UP, Step.STOP)),
         Happening.NUDGED: (CONNECTED, ()),
         Happening.RENEWED: (CONNECTED, ()),
+        Happening.HANDED_OVER: (CONNECTED, (Step.SETTLE,)),
     },
     DISCONNECTED: {
         Happening.OPEN: (CONNECTING, (Step.DIAL,)),

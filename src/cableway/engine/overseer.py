@@ -86,6 +86,10 @@ class Overseer:
         """Why there may be no line at the moment, in words to be added to a text; empty if nothing is in the way."""
         if self.oversight.paused:
             return " (the cable is paused: call resume())"
+        if self.oversight.broken is not None:
+            return (
+                f" (the monitor failed with {type(self.oversight.broken).__name__}: is its super().__init__() called?)"
+            )
         return " (the gate= function says no)" if self.oversight.gate_is_shut else ""
 
     @property

@@ -17,13 +17,17 @@ class LineLost(CableError):
 class LineClosed(LineLost):
     """The line was closed by the server or by the network."""
 
-    def __init__(self, code: int | None, reason: str = "", error: BaseException | None = None) -> None:
+    def __init__(
+        self, code: int | None, reason: str = "", error: BaseException | None = None, *, hint: str = ""
+    ) -> None:
         self.code = code
         self.reason = reason
+        self.hint = hint
         told = f"with code {code}" if code is not None else "without a word"
         why = f" ({printable(reason)})" if reason else ""
         cause = f": {type(error).__name__}" if error is not None else ""
-        super().__init__(f"the line was closed {told}{why}{cause}")
+        way_out = f". {hint}" if hint else ""
+        super().__init__(f"the line was closed {told}{why}{cause}{way_out}")
         self.__cause__: BaseException | None = error
 
 

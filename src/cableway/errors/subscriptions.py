@@ -80,7 +80,7 @@ class RetriesExhausted(CableError):
         self.attempts = attempts
         self.elapsed = elapsed
         self.last = last
-        after = f"; the last one: {redact_text(str(last))}" if last is not None else ""
+        after = f"; the last one: {redact_text(str(last)).rstrip('.?')}" if last is not None else ""
         count = f"{attempts} failure" if attempts == 1 else f"{attempts} failures"
         super().__init__(
             f"given up after {count} in {elapsed:.3g} s, as the backoff was told to{after}. open() starts anew"

@@ -210,6 +210,10 @@ class Line:
         """The server beat."""
         self._beaten = True
 
+    def settled(self) -> None:
+        """The line is good: what went wrong before it is forgotten."""
+        self.plan.start()
+
     def confirmed(self) -> None:
         """The server confirmed a subscription."""
         self._confirmed = True

@@ -68,6 +68,8 @@ class Oversight:
     """When to ask for orders again, at the latest."""
     fault: Exception | None = field(default=None, init=False)
     """What the monitor failed with, for whoever tells it."""
+    broken: Exception | None = field(default=None, init=False)
+    """What the monitor's last look failed with; ``None`` if it did not."""
     facts: LineFacts | None = field(default=None, init=False)
     """What is known of the line, while it is up."""
     _wanted: bool = field(default=False, init=False)
@@ -75,6 +77,11 @@ class Oversight:
     """Whether the gate is being asked."""
     _granted: bool = field(default=False, init=False)
     _ask_at: float = field(default=float("-inf"), init=False)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the monitor wanted a line when it was last asked."""
+        return self._wanted
 
     @property
     def gate_is_shut(self) -> bool:
@@ -185,10 +192,12 @@ class Oversight:
         try:
             if scene.heard is not None:
                 self.monitor.heard(scene.heard)
-            return _checked(self.monitor.look(now))
+            look = _checked(self.monitor.look(now))
         except Exception as error:  # noqa: BLE001 - the user's code; told by whoever carries the orders out
-            self.fault = error
+            self.fault = self.broken = error
             return Look(up=self._wanted, again=now + AFTER_FAULT)
+        self.broken = None
+        return look
 
     def trait(self, name: str, *, default: bool) -> bool:
         """Ask the monitor for one of its traits, such as ``perform_wakes``."""

@@ -20,6 +20,7 @@ The rules, in the order in which they count:
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -166,7 +167,7 @@ class RetryPlan:
         # A backoff of the user's own may fail, or answer nonsense: the line comes back all the same.
         try:
             delay = self._raised(failures)
-            if not 0 <= delay < float("inf"):
+            if isinstance(delay, bool) or not isinstance(delay, int | float) or not 0 <= delay < math.inf:
                 msg = f"the backoff gave {delay!r}, which is no wait"
                 raise ValueError(msg)  # noqa: TRY301 - one way out for both
         except Exception as error:  # noqa: BLE001 - told by whoever carries the wait out
@@ -180,7 +181,7 @@ class RetryPlan:
             for more_than, times in RAISED_AFTER:
                 if failures > more_than:
                     return backoff.spread(backoff.middle(failures, times), self._random)
-        return float(backoff.delay(failures, self._random))
+        return backoff.delay(failures, self._random)
 
     def _break(self, cause: Cause, now: float) -> float:
         if cause not in _COUNTS_TO_BREAKER:
