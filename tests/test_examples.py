@@ -31,6 +31,14 @@ PRINTED = {
     "publish.py": ["order 7 is shipped"],
     "reconnect.py": ["news: before", "down:", "up again", "news: after"],
     "threads.py": ["news: it works from a thread, too"],
+    "tokens.py": [
+        "a token for 4 seconds",
+        "news: 0",
+        "none this time:",
+        "a token for 4 seconds",
+        "handed over",
+        "refused by the server: 0",
+    ],
     "typed_channel.py": ["the cellar has 11.5 degrees"],
 }
 

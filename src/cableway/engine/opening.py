@@ -91,5 +91,8 @@ class Opening:
     def too_late(self, timeout: float, what: str | None = None) -> ConnectTimeout:
         """Return what to raise where the line, or *what* is said instead, did not come in time."""
         engine = self._engine
-        what = what or f"no line came up{engine.overseer.held_back}"
+        why = engine.overseer.held_back
+        if not why and not engine.overseer.oversight.wanted:
+            why = " (the monitor wants none now; its dials_at_once tells whether open() waits)"
+        what = what or f"no line came up{why}"
         return ConnectTimeout(engine.dials.dialer.address, timeout, what, engine.line.error)
