@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cableway.redact import MASK, printable, redact_identifier, redact_text, redact_url
+from cableway.redact import MASK, printable, redact_identifier, redact_subprotocol, redact_text, redact_url
 
 
 @pytest.mark.parametrize(
@@ -89,3 +89,16 @@ def test_printable() -> None:
     assert printable("abcd", 4) == "abcd"
     assert printable("grüße 🚡") == "grüße 🚡"
     assert MASK == "***"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("actioncable-v1-json", "actioncable-v1-json"),
+        ("anycable-token.s3cr3t.s3cr3t", f"anycable-token.{MASK}"),
+        ("anycable-token.", f"anycable-token.{MASK}"),
+    ],
+)
+def test_subprotocols(name: str, shown: str) -> None:
+    """A token that travels as one of them is cut out."""
+    assert redact_subprotocol(name) == shown

@@ -20,9 +20,20 @@ from cableway import (
     MemoryTransport,
     NotAWebSocket,
     ProxyFailure,
+    State,
+    StaticToken,
     SubscriptionOptions,
     TLSFailure,
+    Token,
+    TokenRenewal,
+    TokenUnavailable,
+    Unauthorized,
+    UsageError,
+    in_header,
+    in_query,
 )
+from cableway.auth.carriage import Parts, carry, in_subprotocol
+from cableway.auth.renewal import Held
 from tests.scripted import STEADY, Line, background, confirmation, settle
 
 if TYPE_CHECKING:
@@ -277,6 +288,154 @@ async def test_names_of_signed_streams(everything: Everything) -> None:
             await handle.perform("speak")
         everything.show(handle, caught.value)
     await made.cable.close()
+
+
+# Tokens --------------------------------------------------------------------------------------------------------------
+
+
+def marked_jwt(number: int = 0) -> str:
+    """Make a token whose every part would be known again: the mark stands in its signature, and coded in its claims."""
+    return f"{MARK}-head.{MARK}-body-{number}.{MARK}-signature"
+
+
+def token_source(kind: str) -> Callable[[], Any]:
+    """A source that goes wrong in one way, each time it is asked but the first."""
+    asked: list[int] = []
+
+    async def source() -> Any:
+        asked.append(1)
+        if len(asked) == 1:
+            return Token(marked_jwt(), life=60)
+        if kind == "raises":
+            raise RuntimeError(MARK)
+        if kind == "unavailable":
+            # The user's own words are shown, and hold no secret.
+            label = "my source"
+            raise TokenUnavailable(label, "try later") from RuntimeError(label)
+        if kind == "hangs":
+            await asyncio.Event().wait()
+        if kind == "never":
+            reason = "signed out"
+            raise Unauthorized(reason)
+        wrong = {"line break": f"{MARK}\n", "no text": {"token": MARK}, "bytes": MARK.encode()}
+        return Token(marked_jwt(1), life=0) if kind == "stillborn" else wrong.get(kind, marked_jwt())
+
+    return source
+
+
+SOURCES = ["raises", "unavailable", "hangs", "never", "line break", "no text", "bytes", "stillborn", "the same again"]
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+async def test_sources_of_tokens_that_fail(kind: str, everything: Everything) -> None:
+    """What they raise or give may be a secret, of the right kind or not."""
+    made, opening = await opened(everything, token=token_source(kind), open_timeout=None)
+    await made.welcome()
+    await opening
+    await asyncio.sleep(200)
+    made.server.cut()
+    await asyncio.sleep(30)
+    engine = made.cable._engine
+    everything.show(engine.credentials, engine.credentials._renewer, engine.settings, *asyncio.all_tasks())
+    told = [text for text in everything.shown if text.startswith("TokenRenewalFailed")]
+    assert told
+    await finish(made, opening, everything)
+
+
+CARRIAGES = [in_header(), in_header("Authorization", "Bearer"), in_query("jid"), in_subprotocol()]
+
+
+@pytest.mark.parametrize("carriage", CARRIAGES, ids=lambda carriage: f"{carriage.way.value}-{carriage.scheme}")
+@pytest.mark.parametrize("refusal", [401, 403, "unauthorized", "token_expired", "bare", "protocol", "no transport"])
+async def test_tokens_that_are_refused(refusal: Any, carriage: Any, everything: Everything) -> None:
+    """By whatever answer, until that is final; however they travel."""
+    numbers = iter(range(1000))
+    made, opening = await opened(
+        everything,
+        token=lambda: marked_jwt(next(numbers)),
+        token_as=carriage,
+        headers={"Cookie": f"session={MARK}4"},
+        open_timeout=20,
+    )
+    with suppress(TimeoutError):
+        async with asyncio.timeout(60):
+            while not opening.done():
+                await turn_away(made.transport, refusal)
+                everything.show(*asyncio.all_tasks())
+    everything.show(made.cable._engine.credentials, made.cable._engine.dials.dialer)
+    await finish(made, opening, everything)
+    assert next(numbers) > 0
+
+
+async def turn_away(transport: MemoryTransport, refusal: Any) -> None:
+    """Refuse the next dial."""
+    if isinstance(refusal, int):
+        # What a transport knows of the address holds the token, where that travels in the query.
+        request = await transport.refuse(HandshakeRefused(f"{URL}&jid={MARK}", refusal, {"x": MARK}, MARK.encode()))
+        assert MARK not in repr(request)
+        assert any(MARK in text for text in (request.url, *request.headers.values(), *request.subprotocols))
+    elif refusal == "no transport":
+        await transport.refuse(RuntimeError(type(transport).__name__))
+    else:
+        server = await transport.accept(f"anycable-token.{MARK}" if refusal == "protocol" else "actioncable-v1-json")
+        await settle()
+        if refusal == "bare":
+            server.close(1011)
+        elif refusal != "protocol":
+            server.send({"type": "disconnect", "reason": refusal, "reconnect": False})
+    await settle()
+
+
+@pytest.mark.parametrize("fault", ["none", "refused", "unauthorized", "silent", "cut"])
+async def test_lines_that_are_handed_over(fault: str, everything: Everything) -> None:
+    """Whether that comes to its end or not."""
+    numbers = iter(range(1000))
+    made, opening = await opened(
+        everything,
+        token=lambda: Token(marked_jwt(next(numbers)), life=60),
+        renewal=TokenRenewal(on_renewal="hand_over"),
+    )
+    await made.welcome()
+    await opening
+    chat = made.cable.subscribe("Chat")
+    chat.on(Event, everything.show)
+    await settle()
+    made.server.confirm(chat.identifier)
+    await chat
+    if fault == "refused":
+        await made.transport.refuse(HandshakeRefused(URL, 401, {"x": MARK}, MARK.encode()))
+    else:
+        second = await made.transport.accept()
+        await asyncio.sleep(0.1)
+        everything.show(*asyncio.all_tasks())
+        if fault == "none":
+            second.welcome()
+            await settle()
+            second.confirm(chat.identifier)
+        elif fault == "unauthorized":
+            second.send({"type": "disconnect", "reason": "unauthorized", "reconnect": False})
+        elif fault == "cut":
+            second.cut()
+    await asyncio.sleep(15)
+    everything.show(made.cable, chat, made.cable._engine.handover)
+    handed_over = [text for text in everything.shown if text.startswith("HandedOver")]
+    assert bool(handed_over) is (fault == "none")
+    await finish(made, opening, everything)
+
+
+async def test_what_a_fixed_token_shows(everything: Everything) -> None:
+    """Neither the source nor the token nor what is held of it tells the value; nor does a value that cannot be sent."""
+    token = Token(marked_jwt(), expires_at=2_000_000_000.0)
+    source = StaticToken(token)
+    everything.show(token, source, Held.of(token), carry(in_query("jid"), Parts(URL), token))
+    for wrong in (f"{MARK}\n", "", f"{MARK}é", MARK * 100_000):
+        with pytest.raises(UsageError) as caught:
+            Token(wrong)
+        everything.show(caught.value)
+    made, opening = await opened(everything, token=marked_jwt())
+    await made.transport.refuse(HandshakeRefused(URL, 401, {}))
+    await finish(made, opening, everything)
+    assert made.cable.state is State.CLOSED
 
 
 def test_the_check_sees_a_secret() -> None:

@@ -70,6 +70,12 @@ def redact_identifier(identifier: str) -> str:
     return printable(_SECRET_MEMBER.sub(rf'\1"{MASK}"', identifier[:1000]))
 
 
+def redact_subprotocol(name: str) -> str:
+    """Return a subprotocol as it may be shown: a token can travel as one, and some servers choose it."""
+    prefix, dot, _ = name.partition("-token.")
+    return f"{prefix}{dot}{MASK}" if dot else name
+
+
 def printable(text: str, limit: int = 200) -> str:
     """Return *text* on one line, without control characters, cut to *limit* characters."""
     clean = "".join(char if char.isprintable() else " " for char in text[: limit * 2])

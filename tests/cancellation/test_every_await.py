@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from attrs import define, field
 
-from cableway import Cable, CableError, ManualMonitor, MemoryTransport, OnDemandMonitor, State, SubscriptionState
+from cableway import (
+    Cable,
+    CableError,
+    ManualMonitor,
+    MemoryTransport,
+    OnDemandMonitor,
+    State,
+    SubscriptionState,
+    Token,
+)
 from cableway.engine.gate import DialGate
 from tests.scripted import STEADY, URL, Model, confirmation
 
@@ -403,6 +412,45 @@ async def test_cancelled_on_an_open_cable(call: Any, *, late: bool) -> None:
     """At every step of the call, from the first to the last."""
     for steps in range(1, LONGEST):
         if await cancelled(call, steps, prepare=Scene.open, late=late):
+            return
+    pytest.fail("the call never came to its end")
+
+
+# Tokens --------------------------------------------------------------------------------------------------------------
+
+
+def renewing(delay: float = 0.02) -> Callable[[], dict[str, Any]]:
+    """Options of a cable whose token comes after a while, and again every few seconds."""
+
+    def made() -> dict[str, Any]:
+        async def token() -> Token:
+            await asyncio.sleep(delay)
+            return Token(f"token-{next(numbers)}", life=10)
+
+        numbers = iter(range(100_000))
+        return {"token": token}
+
+    return made
+
+
+async def first_token(scene: Scene) -> None:
+    """Open a cable: its first token has to come first."""
+    await scene.cable.open()
+
+
+TOKENS: list[tuple[Callable[[Scene], Awaitable[Any]], Callable[[], dict[str, Any]]]] = [
+    (first_token, renewing()),
+    (use_block, renewing()),
+    (lambda scene: scene.cable.close(), renewing(delay=5)),
+]
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(("call", "given"), TOKENS)
+async def test_cancelled_while_a_token_is_fetched(call: Any, given: Any, *, late: bool) -> None:
+    """No request is left behind, and the next one who asks gets the token."""
+    for steps in range(1, LONGEST):
+        if await cancelled(call, steps, prepare=closed, late=late, given=given):
             return
     pytest.fail("the call never came to its end")
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cableway.errors import SubscriptionRejected, SubscriptionTimeout
-from cableway.events import ConfirmationTimedOut, Connected, Disconnected, Rejected
+from cableway.errors import LineClosed, SubscriptionRejected, SubscriptionTimeout
+from cableway.events import ConfirmationTimedOut, Connected, Disconnected, HandedOver, Rejected
 from cableway.hub.effects import Name, Recycle
 from cableway.hub.hub import RENOUNCED_LIMIT
-from cableway.states import SubscriptionState
+from cableway.states import Recovery, SubscriptionState
 from tests.hub.desk import Desk, frame, identifier, unread
 
 if TYPE_CHECKING:
@@ -883,3 +883,173 @@ def test_lines_that_never_answer_leave_nothing_behind() -> None:
     assert len(desk.hub._driver._queue) == 0
     desk.line_up()
     assert desk.sent()[-1] == "+15"
+
+
+# Handed over to another line
+
+
+def hand_over(desk: Desk, *names: str) -> HandedOver:
+    """Have another line take over, with the subscriptions *names* live on it."""
+    event = HandedOver(Recovery.UNKNOWN)
+    desk.hub.handed_over({identifier(name) for name in names}, event, desk.now)
+    return event
+
+
+def test_what_moved_stays_as_it_is() -> None:
+    """Its holders hear of the seam, and of nothing else; the server is asked for nothing."""
+    desk = Desk()
+    first, second = desk.live(), desk.join()
+    before = desk.events(first), desk.events(second)
+
+    event = hand_over(desk, "A")
+
+    assert desk.sent() == []
+    assert [first.state, second.state] == [SUBSCRIBED] * 2
+    assert [desk.events(first), desk.events(second)] == [[*told, event] for told in before]
+    desk.data("A", "hi")
+    assert unread(first) == unread(second) == ["hi"]
+
+
+def test_what_did_not_move_is_asked_for() -> None:
+    """It was lost, and comes again by the way of any other line."""
+    desk = Desk()
+    moved, left = desk.live("A"), desk.live("B")
+
+    hand_over(desk, "A")
+
+    assert desk.sent() == ["+B"]
+    assert [moved.state, left.state] == [SUBSCRIBED, PENDING]
+    assert [type(event) for event in desk.events(left)] == [Connected, Disconnected]
+    lost = desk.events(left)[-1]
+    assert isinstance(lost, Disconnected)
+    assert lost.error is None
+    desk.confirm("B")
+    assert left.state is SUBSCRIBED
+
+
+def test_the_loss_is_not_told_with_an_error_of_an_earlier_line() -> None:
+    """What once broke a line has nothing to do with this."""
+    desk = Desk()
+    handle = desk.live()
+    desk.hub.line_down(LineClosed(1006), desk.now)
+    desk.line_up()
+    desk.confirm()
+
+    hand_over(desk)
+
+    lost = desk.events(handle)[-1]
+    assert isinstance(lost, Disconnected)
+    assert lost.error is None
+
+
+def test_what_was_asked_for_on_the_old_line_is_asked_for_on_the_new() -> None:
+    """No answer will come on the old one any more."""
+    desk = Desk()
+    handle = desk.join()
+    assert desk.sent() == ["+A"]
+
+    hand_over(desk)
+
+    assert desk.sent() == ["+A"]
+    desk.confirm()
+    assert handle.state is SUBSCRIBED
+    desk.wait(60)
+    assert desk.sent() == []
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.3, 1.0])
+def test_what_was_given_up_meanwhile_is_given_up_there_too(seconds: float) -> None:
+    """At whatever stage of it on the old line; and it can be wanted again, at a distance."""
+    desk = Desk()
+    handle = desk.live()
+    desk.leave(handle)
+    desk.wait(seconds)
+    desk.effects()
+
+    hand_over(desk, "A")
+    desk.wait()
+    again = desk.join()
+
+    assert desk.sent() == ["-A"]
+    desk.wait(0.4)
+    assert desk.sent() == ["+A"]
+    desk.confirm()
+    assert again.state is SUBSCRIBED
+
+
+def test_who_waits_for_a_parting_is_told() -> None:
+    """The line on which the server was to be told is gone: there is nothing more to wait for."""
+    desk = Desk()
+    handle = desk.live()
+    parted: list[int] = []
+    handle.wish.partings.append(lambda: parted.append(1))
+    desk.leave(handle)
+
+    hand_over(desk)
+
+    assert parted == [1]
+    assert empty(desk)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 1.0])
+def test_what_was_given_up_and_wanted_again_is_live(seconds: float) -> None:
+    """Asked for anew on the old line while the new one has it: that is enough."""
+    desk = Desk()
+    desk.leave(desk.live())
+    desk.wait(0.1)
+    handle = desk.join()
+    desk.wait(seconds)
+    desk.effects()
+
+    hand_over(desk, "A")
+
+    assert desk.sent() == []
+    assert handle.state is SUBSCRIBED
+    desk.data("A", "hi")
+    assert unread(handle) == ["hi"]
+    desk.wait(60)
+    assert desk.sent() == []
+
+
+def test_a_stray_confirmation_is_taken_up_once_on_each_line() -> None:
+    """A new line is a new chance to be told off."""
+    desk = Desk()
+    desk.confirm("X")
+    desk.wait(1)
+    assert desk.sent() == ["-X"]
+
+    hand_over(desk, "X")
+    desk.wait(1)
+
+    assert desk.sent() == ["-X"]
+    assert empty(desk)
+
+
+def test_live_are_those_that_the_server_has_confirmed() -> None:
+    """Not those that are asked for, given up or refused."""
+    desk = Desk()
+    desk.live("A")
+    desk.join("B")
+    desk.leave(desk.live("C"))
+    desk.join("D")
+    desk.reject("D")
+
+    assert desk.hub.live == [identifier("A")]
+    desk.line_down()
+    assert desk.hub.live == []
+
+
+def test_it_is_settled_when_all_is_answered() -> None:
+    """By a confirmation, a rejection, or the end of the line."""
+    desk = Desk()
+    assert desk.hub.settled
+    desk.join("A")
+    desk.join("B")
+    assert not desk.hub.settled
+    desk.confirm("A")
+    assert not desk.hub.settled
+    desk.reject("B")
+    assert desk.hub.settled
+    desk.join("C")
+    desk.line_down()
+    assert desk.hub.settled

@@ -71,8 +71,8 @@ class Beside(Sieve):
         self._welcomed = False
         self._error: CableError | None = None
         self._waiting: list[str] = []
+        self._refused: set[str] = set()
         self._asked: set[str] = set()
-        self._taken = False
         old.hub = Sieve(engine.hub, lambda identifier: identifier not in self.moved)
 
     @property
@@ -81,12 +81,14 @@ class Beside(Sieve):
         return self._welcomed and self._error is None and not self._waiting and not self._asked
 
     async def until_ready(self) -> None:
-        """Wait until it is ready. Cancelling it has no effect but that.
+        """Wait until it is ready, with all that is live on the old line by now. Cancelling it has no effect but that.
 
         Raises:
             ConnectTimeout: Nothing came for too long.
             CableError: It broke.
         """
+        if self._welcomed:
+            self._ask()
         while not self.ready:
             if self._error is not None:
                 raise self._error
@@ -95,20 +97,25 @@ class Beside(Sieve):
                 async with asyncio.timeout(PATIENCE):
                     await self._news.wait()
             except TimeoutError:
+                if self._engine.hub.router.paused:
+                    # The answers may be among what is not read at the moment.
+                    continue
                 what = "the second line did not have all subscriptions"
                 raise ConnectTimeout(self._engine.dials.dialer.address, PATIENCE, what) from None
 
-    def take_over(self) -> Carrier:
-        """Give the line to the engine and the hub."""
-        self._taken = True
-        self.carrier.owner, self.carrier.hub = self._engine, self._engine.hub
-        return self.carrier
+    def hold(self, *, paused: bool) -> None:
+        """Stop reading, or read on, as the old line does. Nothing is read before the welcome that fills a mailbox."""
+        if not paused:
+            self.carrier.resume()
+            # The wait for answers begins anew.
+            self._news.set()
+        elif self._welcomed:
+            self.carrier.pause()
 
     def end(self) -> None:
-        """Be done; unless it was taken over, the line is dropped, and the old one is heard in full again."""
-        if not self._taken:
-            self._old.hub = self._engine.hub
-            self.carrier.drop()
+        """Give it up: the line is dropped, and the old one is heard in full again."""
+        self._old.hub = self._engine.hub
+        self.carrier.drop()
 
     # What the line reports
 
@@ -116,8 +123,9 @@ class Beside(Sieve):
         """The server welcomed us once more: ask for what is live on the old line."""
         self.facts = facts
         self._welcomed = True
-        self._waiting = self._engine.hub.live
         self._ask()
+        if self._engine.hub.router.paused:
+            self.carrier.pause()
 
     def broke(self, carrier: Carrier, error: CableError) -> None:  # noqa: ARG002 - the interface
         """It is of no use."""
@@ -141,8 +149,10 @@ class Beside(Sieve):
             self._answered(identifier)
 
     def rejected(self, identifier: str | None, now: float) -> None:  # noqa: ARG002 - the interface
-        """The server refused it here: it is asked for again once the line counts."""
-        if identifier in self._asked:
+        """The server refused it here, or took it back: it is asked for again once the line counts."""
+        if identifier is not None and (identifier in self._asked or identifier in self.moved):
+            self.moved.discard(identifier)
+            self._refused.add(identifier)
             self._answered(identifier)
 
     def _answered(self, identifier: str) -> None:
@@ -150,6 +160,10 @@ class Beside(Sieve):
         self._ask()
 
     def _ask(self) -> None:
+        if not self._waiting and not self._asked:
+            # The oldest is the last: it is taken from the end.
+            live = self._engine.hub.live
+            self._waiting = [one for one in reversed(live) if one not in self.moved and one not in self._refused]
         while self._waiting and len(self._asked) < AT_ONCE:
             identifier = self._waiting.pop()
             self._asked.add(identifier)

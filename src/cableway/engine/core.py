@@ -190,6 +190,8 @@ class Engine:
                 self.line.beaten()
                 if self.line.is_good(self.home.now()):
                     self.credentials.accepted()
+                    self.line.settled()
+                    self.dials.served()
                 self.overseer.beaten()
             case Confirm():
                 self.line.confirmed()
@@ -241,7 +243,9 @@ class Engine:
                 self.failed(error)
             case PauseReading() if carrier is not None:
                 carrier.pause()
+                self.handover.pause()
             case ResumeReading() if carrier is not None:
+                self.handover.resume()
                 now = self.home.now()
                 self.overseer.oversight.tell(lambda monitor: monitor.interrupted(now))
                 carrier.resume()

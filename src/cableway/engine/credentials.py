@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from attrs import evolve
 
 from cableway.auth.carriage import Parts, carry
+from cableway.auth.peek import read_claims
 from cableway.auth.renewal import TokenFresh
 from cableway.auth.renewer import renewer_for
-from cableway.errors import Unauthorized
+from cableway.errors import LineClosed, Unauthorized
 from cableway.events import TokenRenewalFailed, TokenRenewed
+from cableway.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +28,17 @@ if TYPE_CHECKING:
 _UNITS = (1e17, 1e9), (1e14, 1e6), (1e11, 1e3)
 """From which size on a server's time is in nanoseconds, microseconds or milliseconds."""
 
+LARGEST_TIME = 1e20
+"""What is beyond is no time in any unit, and some of it is no float either."""
+
+INTERNAL_ERROR = 1011
+"""The close code for a fault of the server's; AnyCable closes so, without a word, where a token names nobody."""
+
+AUTH_ERROR = frozenset({"", "Auth Error"})
+"""What it gives as the reason of that close; something in between may drop it."""
+
+NO_EXT = "The token has no claim ext, and AnyCable lets nobody in without: ask whoever mints it"
+
 
 class Credentials:
     """Has a token for each dial of one cable, and hears what the server makes of it. Does nothing without a source."""
@@ -33,6 +47,9 @@ class Credentials:
         self._engine = engine
         self._renewer: Renewer | None = None
         self._held: Held | None = None
+        """What the line that counts was dialled with."""
+        self._beside: Held | None = None
+        """What the one was dialled with that is to take its place."""
         self._detach: Callable[[], None] = _nothing
 
     def start(self) -> None:
@@ -47,7 +64,7 @@ class Credentials:
         """The cable was closed."""
         detach, self._detach = self._detach, _nothing
         detach()
-        self._held = None
+        self.line_gone()
 
     async def released(self) -> None:
         """Wait until nothing is left of requests that were given up."""
@@ -65,15 +82,37 @@ class Credentials:
         settings = self._engine.settings
         if self._renewer is None:
             return request
-        self._held = await self._renewer.token(settings.dialing.timeout)
+        beside = self._engine.line.state is State.CONNECTED
+        held = await self._renewer.token(settings.dialing.timeout)
+        if beside:
+            self._beside = held
+        else:
+            self._held = held
         parts = Parts(request.url, request.headers, tuple(request.subprotocols))
-        parts = carry(settings.carriage, parts, self._held.token)
+        parts = carry(settings.carriage, parts, held.token)
         return evolve(request, url=parts.url, headers=parts.headers, subprotocols=parts.subprotocols)
+
+    def line_gone(self) -> None:
+        """The line is no more: what is refused from now on is not what it was dialled with."""
+        self._held = self._beside = None
+
+    def beside_ended(self, error: CableError | None) -> None:
+        """The line beside is the one that counts now; or it came to nothing by *error*.
+
+        If the server did not accept its token, the next dial has another.
+        """
+        held, self._beside = self._beside, None
+        if error is None:
+            self._held = held
+        elif isinstance(error, Unauthorized) and self._renewer is not None and held is not None:
+            self._renewer.refused(held, expired=error.reason == "token_expired")
 
     def judge(self, error: CableError) -> tuple[CableError, bool]:
         """Tell what a failure says of the token: return the error to go on with, and whether another token may help."""
-        if not isinstance(error, Unauthorized) or self._renewer is None or self._held is None:
+        if self._renewer is None or self._held is None:
             return error, False
+        if not isinstance(error, Unauthorized):
+            return _explained(error, self._held), False
         refusal = self._renewer.refused(self._held, expired=error.reason == "token_expired")
         if not refusal.final:
             return error, True
@@ -91,18 +130,20 @@ class Credentials:
         if self._renewer is None:
             return
         try:
-            told = parsedate_to_datetime(headers.get("date", "")).timestamp()
+            told = parsedate_to_datetime(headers.get("date", ""))
         except (TypeError, ValueError, IndexError, OverflowError):
             return
-        self._renewer.heard_server_time(told)
+        # Without a zone it is GMT (RFC 9110, 5.6.7), whatever this machine's is.
+        self._renewer.heard_server_time((told if told.tzinfo is not None else told.replace(tzinfo=UTC)).timestamp())
 
     def beaten(self, message: object) -> None:
         """The server beat, and may have told its time."""
         if self._renewer is None or isinstance(message, bool) or not isinstance(message, int | float):
             return
+        if not 0 < message < LARGEST_TIME:
+            return
         seconds = next((message / unit for size, unit in _UNITS if message > size), float(message))
-        if 0 < seconds < _UNITS[-1][0]:
-            self._renewer.heard_server_time(seconds)
+        self._renewer.heard_server_time(seconds)
 
     def slept(self, seconds: float) -> None:
         """The host slept: tokens are that much older."""
@@ -122,6 +163,15 @@ class Credentials:
         engine.feed.emit(TokenRenewed(news.life, first=not news.renewed))
         if news.renewed:
             engine.handover.token_renewed()
+
+
+def _explained(error: CableError, held: Held) -> CableError:
+    """Say what a bare close with 1011 means, if the token is one that AnyCable turns away so."""
+    if not isinstance(error, LineClosed) or error.code != INTERNAL_ERROR or error.reason not in AUTH_ERROR:
+        return error
+    if not read_claims(held.token.value).ext_missing:
+        return error
+    return LineClosed(error.code, error.reason, error.__cause__, hint=NO_EXT)
 
 
 def _nothing() -> None:

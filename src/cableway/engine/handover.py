@@ -1,26 +1,30 @@
 """What follows when a fresh token comes while the line is up: nothing, a new dial, or a line handed over to the next.
 
 A line is handed over in this order: the next one is opened beside it, and asked for every subscription; each that it
-confirms is heard there from then on, and on the old one no more; when all are, the old one is closed. Should any of it
-fail, the old line goes on, and the token waits for the next dial.
+confirms is heard there from then on, and on the old one no more; when all are, and the last command has had the time to
+be run, the old one is closed. Should any of it fail, the old line goes on, and the token waits for the next dial.
 """
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cableway.engine.beside import Beside
 from cableway.engine.farewell import quiet
 from cableway.errors import CableError
 from cableway.events import HandedOver
+from cableway.policies.classify import as_refusal
 from cableway.policies.line import Happening
 from cableway.states import Recovery, State
 
 if TYPE_CHECKING:
-    import asyncio
-
     from cableway.engine.carrier import Carrier
     from cableway.engine.core import Engine
+
+LONGEST_QUIET = 5.0
+"""Seconds, at most, that a pause between commands is waited for: some programs never make one."""
 
 
 class HandOver:
@@ -29,6 +33,7 @@ class HandOver:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._task: asyncio.Task[None] | None = None
+        self._beside: Beside | None = None
 
     def token_renewed(self) -> None:
         """A token came that takes the place of the one by which the line was opened."""
@@ -43,16 +48,32 @@ class HandOver:
 
     def abandon(self) -> None:
         """The old line is gone, or let go: whatever was to take its place is not needed any more."""
+        self._engine.credentials.line_gone()
         if self._task is not None:
             self._task.cancel()
+
+    def pause(self) -> None:
+        """A mailbox is full: the second line is not to fill it further."""
+        if self._beside is not None:
+            self._beside.hold(paused=True)
+
+    def resume(self) -> None:
+        """All mailboxes have room."""
+        if self._beside is not None:
+            self._beside.hold(paused=False)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if self._task is task:
             self._task = None
 
+    async def _quiet(self, carrier: Carrier) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_QUIET):
+                await quiet(self._engine, carrier)
+
     async def _reconnect(self, carrier: Carrier) -> None:
         engine = self._engine
-        await quiet(engine, carrier)
+        await self._quiet(carrier)
         # From here on it is no hand-over any more: letting the line go must not cancel it.
         self._task = None
         if carrier is engine.carrier and engine.line.state is State.CONNECTED:
@@ -60,29 +81,46 @@ class HandOver:
 
     async def _hand_over(self, old: Carrier) -> None:
         engine = self._engine
-        beside = Beside(engine, old)
+        beside = self._beside = Beside(engine, old)
+        ready = False
         try:
             await engine.dials.open_beside(beside.carrier)
             await beside.until_ready()
-            await quiet(engine, old)
-            if beside.ready and old is engine.carrier and engine.line.state is State.CONNECTED:
-                self._task = None
-                self._replace(beside, old)
-        except CableError:
+            await self._quiet(old)
+            # Somebody may have subscribed meanwhile.
+            await beside.until_ready()
+            ready = True
+        except CableError as error:
             # The old line is as good as it was.
-            return
+            engine.credentials.beside_ended(as_refusal(error))
         finally:
-            beside.end()
+            self._beside = None
+            if not ready:
+                beside.end()
+        if ready:
+            self._task = None
+            self._replace(beside, old)
+            await self._see_off(old)
 
     def _replace(self, beside: Beside, old: Carrier) -> None:
         engine, now = self._engine, self._engine.home.now()
         event = HandedOver(Recovery.UNKNOWN)
-        engine.carrier = beside.take_over()
+        old.retire()
+        engine.carrier = beside.carrier
+        beside.carrier.owner, beside.carrier.hub = engine, engine.hub
+        engine.credentials.beside_ended(None)
         effects = engine.line.happen(Happening.HANDED_OVER, now)
         engine.overseer.oversight.line_down(now)
         engine.overseer.line_up(beside.facts)
         engine.hub.handed_over(beside.moved, event, now)
-        engine.farewells.say_later(old, engine.settings.write_timeout)
         engine.feed.emit(event)
         engine.do(effects)
         engine.settle()
+
+    async def _see_off(self, old: Carrier) -> None:
+        engine = self._engine
+        try:
+            # A program that makes no pause has commands under way on it still.
+            await asyncio.sleep(old.quiet_at - engine.home.now())
+        finally:
+            engine.farewells.say_later(old, engine.settings.write_timeout)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cableway.errors.base import CableError
-from cableway.redact import printable, redact_text, redact_url
+from cableway.redact import printable, redact_subprotocol, redact_text, redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,11 +92,13 @@ class UnsupportedProtocol(ConnectError):
     retryable = False
 
     def __init__(self, url: str, selected: str | None, offered: Sequence[str]) -> None:
-        self.selected = selected
+        self.selected: str | None = None if selected is None else redact_subprotocol(selected)
+        """What the server chose; a token in it is cut out."""
         self.offered: tuple[str, ...] = tuple(offered)
+        chosen = printable(repr(self.selected))
         super().__init__(
             url,
-            f"the server chose the subprotocol {printable(repr(selected))}; offered were {', '.join(self.offered)}",
+            f"the server chose the subprotocol {chosen}; offered were {', '.join(self.offered)}",
             "Is this an Action Cable or AnyCable server, and the right path?",
         )
 

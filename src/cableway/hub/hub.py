@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from cableway.hub.decoding import Decoder
 from cableway.hub.driver import Driver
-from cableway.hub.effects import HubEffect, Send
 from cableway.hub.mailbox import Mailbox
 from cableway.hub.router import Router
 from cableway.hub.wish import Handle, Stand, Turn, Wish
 from cableway.states import SubscriptionState
 from cableway.types import Identifier, MaybeAwaitable
-from cableway.wire.commands import Unsubscribe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
 
     from cableway.errors import CableError, MalformedFrame
     from cableway.events import Event
+    from cableway.hub.effects import HubEffect
     from cableway.hub.options import SubscriptionOptions
     from cableway.wire.codecs.base import Codec
     from cableway.wire.dialects.base import BaseDialect
@@ -159,18 +158,21 @@ class Hub:
 
     def handed_over(self, moved: AbstractSet[str], event: Event, now: float) -> None:
         """Another line took over, with the subscriptions *moved* live on it; all others are asked for on it."""
+        self._driver.loss = None
+        self._renounced.clear()
         for wish in self.wishes:
             if wish.stand is Stand.LIVE and wish.identifier in moved:
                 for handle in list(wish.handles):
                     handle.tell(event)
-            else:
-                self._driver.turn(wish, Turn.LINE_DOWN, now)
-        for identifier in moved - set(self.live):
-            # It was given up on the old line while the new one was asked for it.
-            self._ask(Send(Unsubscribe(identifier)))
-        for wish in self.wishes:
+                continue
+            self._driver.turn(wish, Turn.LINE_DOWN, now)
             if wish.stand is Stand.OFFLINE:
                 self._driver.turn(wish, Turn.LINE_UP, now)
+        for identifier in moved:
+            # What was given up or asked for anew on the old line while the next one confirmed it.
+            found = self._wishes.get(identifier) or self._unwanted(identifier)
+            if found is not None and found.stand is not Stand.LIVE:
+                self._driver.turn(found, Turn.CONFIRMED, now)
         self._driver.pump(now)
 
     def confirmed(self, identifier: str, now: float) -> None:

@@ -21,7 +21,8 @@ class DialRequest:
 
     url: str = field(repr=False)
     """``ws``, ``wss``, ``http`` or ``https``, its query complete. May hold secrets: never print it as it is."""
-    subprotocols: Sequence[str] = ()
+    subprotocols: Sequence[str] = field(default=(), repr=False)
+    """To be offered, in this order. May hold a secret: a token can travel as one of them."""
     headers: Mapping[str, str] = field(default=Factory(dict), repr=False)
     """Extra request headers, names and values already checked. May hold secrets."""
     origin: str | None = None

@@ -101,10 +101,16 @@ class AnyCable:
 
 
 def running(folder: Path, *options: str, secret: str = "") -> Iterator[AnyCable]:
-    """Give a running server, and end it. No package brings this program, so a missing one is skipped everywhere."""
+    """Give a running server, and end it.
+
+    No package brings this program: without it the test is skipped, unless ``CABLEWAY_REQUIRE_ANYCABLE`` is set.
+    """
     program = os.environ.get("CABLEWAY_ANYCABLE_BIN")
     if not program:
-        pytest.skip("CABLEWAY_ANYCABLE_BIN names no AnyCable server")
+        missing = "CABLEWAY_ANYCABLE_BIN names no AnyCable server"
+        if os.environ.get("CABLEWAY_REQUIRE_ANYCABLE"):
+            pytest.fail(f"{missing}, and CABLEWAY_REQUIRE_ANYCABLE is set", pytrace=False)
+        pytest.skip(missing)
     if shutil.which(program) is None:
         pytest.fail(f"CABLEWAY_ANYCABLE_BIN={program} is no program", pytrace=False)
     anycable = AnyCable(program, folder, *options, secret=secret)

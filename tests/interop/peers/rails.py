@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MEMBERS = "/members"
-"""Where the server speaks only with those who have a token: in ``Authorization: Bearer``, or in the parameter ``jwt``."""
+"""Where it lets nobody in without a token, in ``Authorization: Bearer`` or in the parameter ``jwt``."""
+
 APPLICATION = Path(__file__).resolve().parent.parent / "rails" / "config.ru"
 
 

@@ -43,7 +43,7 @@ module ApplicationCable
     identified_by :user
 
     def connect
-      return connect_member if request.script_name == "/members"
+      return connect_member if request.path == "/members"
 
       token = request.params["token"] || request.headers["X-Token"] || request.cookies["token"]
       reject_unauthorized_connection if token == "wrong"
