@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cableway import ConnectTimeout, LineClosed, SubscriptionOptions
-from cableway.engine.beside import AT_ONCE, PATIENCE, Beside
+from cableway import ConnectTimeout, LineClosed, LineLost, SubscriptionOptions
+from cableway.engine.beside import AT_ONCE, FURTHEST, PATIENCE, Beside
 from tests.scripted import Line, connected, settle
 
 pytestmark = pytest.mark.looptime
@@ -32,24 +32,39 @@ def wanted(server: Any) -> list[str]:
     return [command["identifier"] for command in server.received if command["command"] == "subscribe"]
 
 
-async def test_each_subscription_moves_with_its_confirmation() -> None:
-    """Before it the old line is heard, after it the new one; never both."""
+async def test_the_old_line_is_heard_until_the_new_one_counts() -> None:
+    """What only the new one has brought is kept for then; what both have brought counts once."""
     async with connected() as made:
         chat, other = await made.live("Chat"), await made.live("Other")
         beside, server = await beside_of(made)
         assert wanted(server) == [chat.identifier, other.identifier]
-        for line, word in ((server, "new"), (made.server, "old")):
-            line.message(chat.identifier, f"{word} 1")
+        made.server.message(chat.identifier, "old")
         await settle()
         server.confirm(chat.identifier)
         await settle()
-        for line, word in ((server, "new"), (made.server, "old")):
-            line.message(chat.identifier, f"{word} 2")
-            line.message(other.identifier, f"{word} 3")
+        server.message(chat.identifier, "both", "new")
+        server.message(other.identifier, "not confirmed")
         await settle()
-        assert [message.data for message in chat.take()] == ["old 1", "new 2"]
-        assert [message.data for message in other.take()] == ["old 3"]
+        made.server.message(chat.identifier, "late", "both")
+        made.server.message(other.identifier, "other")
+        await settle()
+        assert [message.data for message in chat.take()] == ["old", "late", "both"]
+        assert [data.message for data, _, _ in beside.ahead] == ["new"]
+        assert [message.data for message in other.take()] == ["other"]
         assert not beside.ready
+        beside.end()
+
+
+async def test_lines_too_far_apart_are_given_up() -> None:
+    """What is remembered of them has a limit."""
+    async with connected() as made:
+        chat = await made.live()
+        beside, server = await beside_of(made)
+        server.confirm(chat.identifier)
+        server.message(chat.identifier, *range(FURTHEST + 1))
+        await settle()
+        with pytest.raises(LineLost, match="10001 messages away"):
+            await beside.until_ready()
         beside.end()
 
 
@@ -179,7 +194,7 @@ async def test_a_full_mailbox_holds_both_lines_up() -> None:
         engine.handover._beside = beside
         server.confirm(chat.identifier)
         await settle()
-        server.message(chat.identifier, 1, 2, 3)
+        made.server.message(chat.identifier, 1, 2, 3)
         await settle()
         assert server.connection.paused
         assert made.server.connection.paused

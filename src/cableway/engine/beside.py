@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from cableway.errors import CableError, ConnectTimeout
+from cableway.engine.seam import Seam
+from cableway.errors import CableError, ConnectTimeout, LineLost
 from cableway.policies.monitors.base import LineFacts
 from cableway.wire.commands import Subscribe
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from cableway.engine.carrier import Carrier, Noted
     from cableway.engine.core import Engine
+    from cableway.engine.seam import Arrival
     from cableway.errors import MalformedFrame
     from cableway.hub.hub import Hub
     from cableway.wire.frames import Data
@@ -21,16 +23,19 @@ if TYPE_CHECKING:
 AT_ONCE = 16
 """Subscriptions asked for without an answer, at most."""
 
+FURTHEST = 10_000
+"""Messages of a subscription by which the lines may differ."""
+
 PATIENCE = 10.0
 """Seconds without any news after which it is given up."""
 
 
 class Sieve:
-    """Lets the messages of some subscriptions through to the hub."""
+    """Has a say in each message before the hub, and hands all else on."""
 
-    def __init__(self, hub: Hub, passes: Callable[[str], bool]) -> None:
+    def __init__(self, hub: Hub, take: Callable[[Data, bytes, float], None]) -> None:
         self._hub = hub
-        self._passes = passes
+        self._take = take
 
     @property
     def router(self) -> Sieve:
@@ -38,14 +43,13 @@ class Sieve:
         return self
 
     def route(self, batch: list[bytes], at: float, slow: Callable[[bytes], None]) -> None:  # noqa: ARG002 - the interface
-        """Have each frame read: whose it is decides whether it passes."""
+        """Have each frame read: whose it is decides what becomes of it."""
         for frame in batch:
             slow(frame)
 
     def deliver(self, data: Data, raw: bytes, at: float) -> None:
-        """Deliver a message, if it passes."""
-        if self._passes(data.identifier):
-            self._hub.router.deliver(data, raw, at)
+        """Take a message."""
+        self._take(data, raw, at)
 
     def confirmed(self, identifier: str, now: float) -> None:
         """Hand a confirmation on."""
@@ -60,10 +64,10 @@ class Beside(Sieve):
     """The second line: who owns it until it counts, and what it has by then."""
 
     def __init__(self, engine: Engine, old: Carrier) -> None:
-        super().__init__(engine.hub, lambda identifier: identifier in self.moved)
+        super().__init__(engine.hub, self._from_new)
         self.facts: LineFacts = LineFacts()
         self.moved: set[str] = set()
-        """Identifiers that are heard here by now."""
+        """Identifiers that the server has confirmed here."""
         self.carrier: Carrier = engine.dials.carrier(self, self)
         self._engine = engine
         self._old = old
@@ -73,7 +77,8 @@ class Beside(Sieve):
         self._waiting: list[str] = []
         self._refused: set[str] = set()
         self._asked: set[str] = set()
-        old.hub = Sieve(engine.hub, lambda identifier: identifier not in self.moved)
+        self._seams: dict[str, Seam] = {}
+        old.hub = Sieve(engine.hub, self._from_old)
 
     @property
     def ready(self) -> bool:
@@ -102,6 +107,11 @@ class Beside(Sieve):
                     continue
                 what = "the second line did not have all subscriptions"
                 raise ConnectTimeout(self._engine.dials.dialer.address, PATIENCE, what) from None
+
+    @property
+    def ahead(self) -> list[Arrival]:
+        """What only this line has brought so far."""
+        return [arrival for identifier in self.moved for arrival in self._seams[identifier].left()]
 
     def hold(self, *, paused: bool) -> None:
         """Stop reading, or read on, as the old line does. Nothing is read before the welcome that fills a mailbox."""
@@ -143,7 +153,7 @@ class Beside(Sieve):
         self._engine.settle()
 
     def confirmed(self, identifier: str, now: float) -> None:  # noqa: ARG002 - the interface
-        """A subscription is heard here from now on."""
+        """A subscription is live here, too."""
         if identifier in self._asked:
             self.moved.add(identifier)
             self._answered(identifier)
@@ -152,8 +162,24 @@ class Beside(Sieve):
         """The server refused it here, or took it back: it is asked for again once the line counts."""
         if identifier is not None and (identifier in self._asked or identifier in self.moved):
             self.moved.discard(identifier)
+            self._seams.pop(identifier, None)
             self._refused.add(identifier)
             self._answered(identifier)
+
+    def _from_old(self, data: Data, raw: bytes, at: float) -> None:
+        seam = self._seams.get(data.identifier)
+        if seam is not None:
+            seam.from_old(raw)
+        self._hub.router.deliver(data, raw, at)
+
+    def _from_new(self, data: Data, raw: bytes, at: float) -> None:
+        seam = self._seams.get(data.identifier)
+        if seam is None:
+            return
+        seam.from_new((data, raw, at))
+        if seam.size > FURTHEST:
+            # It would cost too much memory, and who is that far behind has other troubles.
+            self.broke(self.carrier, LineLost(f"the second line is {seam.size} messages away from the first"))
 
     def _answered(self, identifier: str) -> None:
         self._asked.discard(identifier)
@@ -167,5 +193,6 @@ class Beside(Sieve):
         while self._waiting and len(self._asked) < AT_ONCE:
             identifier = self._waiting.pop()
             self._asked.add(identifier)
+            self._seams[identifier] = Seam()
             self.carrier.send(Subscribe(identifier))
         self._news.set()

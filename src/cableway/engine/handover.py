@@ -1,8 +1,9 @@
 """What follows when a fresh token comes while the line is up: nothing, a new dial, or a line handed over to the next.
 
-A line is handed over in this order: the next one is opened beside it, and asked for every subscription; each that it
-confirms is heard there from then on, and on the old one no more; when all are, and the last command has had the time to
-be run, the old one is closed. Should any of it fail, the old line goes on, and the token waits for the next dial.
+A line is handed over in this order: the next one is opened beside it, and asked for every subscription; both are heard
+from then on, and what both bring counts once. When all are confirmed, what was under way has had the time to arrive,
+and the last command the time to be run, the old one is closed. Should any of it fail, the old line goes on, and the
+token waits for the next dial.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from cableway.states import Recovery, State
 if TYPE_CHECKING:
     from cableway.engine.carrier import Carrier
     from cableway.engine.core import Engine
+
+STRAGGLERS = 0.5
+"""Seconds for which the old line is heard after the last confirmation on the new one: what was under way arrives."""
 
 LONGEST_QUIET = 5.0
 """Seconds, at most, that a pause between commands is waited for: some programs never make one."""
@@ -86,6 +90,7 @@ class HandOver:
         try:
             await engine.dials.open_beside(beside.carrier)
             await beside.until_ready()
+            await asyncio.sleep(STRAGGLERS)
             await self._quiet(old)
             # Somebody may have subscribed meanwhile.
             await beside.until_ready()
@@ -105,6 +110,7 @@ class HandOver:
     def _replace(self, beside: Beside, old: Carrier) -> None:
         engine, now = self._engine, self._engine.home.now()
         event = HandedOver(Recovery.UNKNOWN)
+        ahead = beside.ahead
         old.retire()
         engine.carrier = beside.carrier
         beside.carrier.owner, beside.carrier.hub = engine, engine.hub
@@ -113,6 +119,8 @@ class HandOver:
         engine.overseer.oversight.line_down(now)
         engine.overseer.line_up(beside.facts)
         engine.hub.handed_over(beside.moved, event, now)
+        for data, raw, at in ahead:
+            engine.hub.router.deliver(data, raw, at)
         engine.feed.emit(event)
         engine.do(effects)
         engine.settle()
