@@ -499,6 +499,12 @@ async def test_a_token_that_comes_during_a_hand_over_does_not_begin_another() ->
             await asyncio.sleep(0.1)
             assert len(connected_talks(scene)) <= 2
         await asyncio.sleep(60)
-        assert len(connected_talks(scene)) == 1
+        # Look between two hand-overs, not in the middle of one.
+        seen = set()
+        for _ in range(20):
+            seen.add(len(connected_talks(scene)))
+            await asyncio.sleep(0.1)
+        assert seen <= {1, 2}
+        assert 1 in seen
         assert scene.told(Disconnected) == []
         assert len(scene.told(HandedOver)) > 5
