@@ -5,6 +5,7 @@ In which order messages come is not looked at: Action Cable has each written by 
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,9 +39,12 @@ GARBAGE = "not.a.token"
 
 
 @pytest.fixture
-def refusals(rails: Rails) -> Callable[[], list[str]]:
+async def refusals(rails: Rails) -> Callable[[], list[str]]:
     """Tells each line of the server's log, from the test's begin on, about somebody who was turned away."""
-    before = len(rails.server.logged())
+    before = -1
+    # What the server writes about the test before this one may come late.
+    while before != (before := len(rails.server.logged())):  # noqa: ASYNC110 - a file of another process
+        await asyncio.sleep(0.5)
     return lambda: [line for line in rails.server.logged(before).splitlines() if "unauthorized connection" in line]
 
 
