@@ -17,7 +17,7 @@ from cableway.engine.sending import NOT_OPEN
 from cableway.engine.settings import Settings, checked_backoff, checked_monitor
 from cableway.errors import NotConnected
 from cableway.events import Event
-from cableway.hub.options import SubscriptionOptions
+from cableway.hub.options import DEFAULT_OPTIONS, SubscriptionOptions
 from cableway.policies.backoff import ExponentialBackoff
 from cableway.policies.monitors.persistent import PersistentMonitor
 from cableway.runtime import resolve
@@ -51,8 +51,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
-
-DEFAULT_OPTIONS = SubscriptionOptions()
 
 
 class Cable:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 from cableway.channel import instance_of
 from cableway.errors import UsageError
 from cableway.events import Closed, Event, ShardEvent
-from cableway.hub.options import SubscriptionOptions
+from cableway.hub.options import DEFAULT_OPTIONS, SubscriptionOptions
 from cableway.sharding.fleet import Fleet, no_line
 from cableway.sharding.legs import Legs
 from cableway.sharding.moves import Moves, Pace
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
-
-DEFAULT_OPTIONS = SubscriptionOptions()
 
 
 class ShardedCable:

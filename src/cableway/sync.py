@@ -21,9 +21,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import cableway.cable as asynchronous
-from cableway.cable import DEFAULT_OPTIONS
 from cableway.errors import CableError
 from cableway.events import CallbackFailed, Event
+from cableway.hub.options import DEFAULT_OPTIONS
 from cableway.portal import Portal
 from cableway.states import State, SubscriptionState
 from cableway.types import to_limit

@@ -78,7 +78,7 @@ class Dials:
             task.cancel()
 
     def served(self) -> None:
-        """The line did what it was needed for, and was let go of our own accord."""
+        """The line is good, or did what it was needed for: its address is in good health."""
         if self.dialer.endpoints is not None:
             self.dialer.endpoints.did_well()
 

@@ -97,3 +97,6 @@ class SubscriptionOptions:
     """Whether to ask again on every new line after a rejection. By default a rejection ends the wish."""
     confirm_timeout: float = field(default=5.0, converter=_duration)
     """Seconds to wait for the server's answer before the subscribe command is sent once more."""
+
+
+DEFAULT_OPTIONS = SubscriptionOptions()

@@ -72,16 +72,12 @@ class Oversight:
     """What the monitor's last look failed with; ``None`` if it did not."""
     facts: LineFacts | None = field(default=None, init=False)
     """What is known of the line, while it is up."""
-    _wanted: bool = field(default=False, init=False)
+    wanted: bool = field(default=False, init=False)
+    """Whether the monitor wanted a line when it was last asked."""
     asking: bool = field(default=False, init=False)
     """Whether the gate is being asked."""
     _granted: bool = field(default=False, init=False)
     _ask_at: float = field(default=float("-inf"), init=False)
-
-    @property
-    def wanted(self) -> bool:
-        """Whether the monitor wanted a line when it was last asked."""
-        return self._wanted
 
     @property
     def gate_is_shut(self) -> bool:
@@ -95,7 +91,7 @@ class Oversight:
             return None
         look = self._look(scene, now)
         self._again(look.again, now)
-        self._wanted = look.up
+        self.wanted = look.up
         if not (look.up and not self.paused):
             return self._let_go(scene, now)
         retry_due = scene.state is State.DISCONNECTED and scene.retry_at is not None and scene.retry_at <= now
@@ -195,7 +191,7 @@ class Oversight:
             look = _checked(self.monitor.look(now))
         except Exception as error:  # noqa: BLE001 - the user's code; told by whoever carries the orders out
             self.fault = self.broken = error
-            return Look(up=self._wanted, again=now + AFTER_FAULT)
+            return Look(up=self.wanted, again=now + AFTER_FAULT)
         self.broken = None
         return look
 
