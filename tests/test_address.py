@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cableway.address import check_url, origin_of, with_params
+from cableway.address import HttpAddress, check_url, origin_of, with_params
 from cableway.errors import InvalidURL
 
 
@@ -112,3 +113,28 @@ def test_params_arrive_as_they_were_given(first: dict[str, str], second: dict[st
 def test_origins(url: str, origin: str) -> None:
     """As a browser on that site would send it: no credentials, no default port, no path."""
     assert origin_of(url) == origin
+
+
+@pytest.mark.parametrize(
+    ("url", "bare", "target", "near"),
+    [
+        ("HTTPS://Example.com", "https://Example.com/", b"/", False),
+        ("https://a:b@example.com/x y?k=v w", "https://example.com/x y", b"/x%20y?k=v%20w", False),
+        ("http://127.0.0.1:8080/t?q=%41", "http://127.0.0.1:8080/t", b"/t?q=%41", True),
+        ("http://[::1]/", "http://[::1]/", b"/", True),
+        ("http://LOCALHOST/", "http://LOCALHOST/", b"/", True),
+    ],
+)
+def test_an_http_address_keeps_its_secrets_apart(url: str, bare: str, target: bytes, *, near: bool) -> None:
+    """What may be logged, and what goes on the wire only."""
+    address = HttpAddress.of(urlsplit(url))
+    assert (address.bare, address.target, address.near) == (bare, target, near)
+
+
+def test_user_and_password_become_a_header() -> None:
+    """Unquoted first; and neither they nor the query are shown."""
+    address = HttpAddress.of(urlsplit("https://us%40er:p%3Aw@example.com/?key=s3cret"))
+    assert address.authorization == "Basic " + base64.b64encode(b"us@er:p:w").decode()
+    assert "s3cret" not in repr(address)
+    assert "Basic" not in repr(address)
+    assert HttpAddress.of(urlsplit("https://example.com/")).authorization is None

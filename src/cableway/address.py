@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import ipaddress
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote_to_bytes, urlencode, urlsplit, urlunsplit
+
+from attrs import field, frozen
 
 from cableway.errors import InvalidURL
 
@@ -11,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+_SAFE_IN_TARGET = "!$%&'()*+,/:;=?@~"
 _ORIGIN_SCHEMES = {"ws": "http", "http": "http", "wss": "https", "https": "https"}
 
 
@@ -60,6 +65,44 @@ def origin_of(url: str) -> str:
     parts = urlsplit(url)
     scheme = _ORIGIN_SCHEMES[parts.scheme.lower()]
     return f"{scheme}://{_host(parts)}{_port(parts)}"
+
+
+@frozen
+class HttpAddress:
+    """An address that is asked by plain HTTP, taken apart so that its secrets go on the wire and nowhere else."""
+
+    bare: str
+    """Without user, password and query: HTTP libraries log it."""
+    target: bytes = field(repr=False)
+    """Path and query as they go on the wire."""
+    authorization: str | None = field(repr=False)
+    """The header that says user and password (RFC 7617); ``None`` where the address names none."""
+    near: bool
+    """Whether it is on this machine: a proxy would then be of no use, and less safe."""
+
+    @classmethod
+    def of(cls, parts: SplitResult) -> HttpAddress:
+        """Take an address apart that :func:`check_url` has found fit."""
+        userinfo, at, netloc = parts.netloc.rpartition("@")
+        text = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        return cls(
+            bare=urlunsplit((parts.scheme.lower(), netloc, parts.path or "/", "", "")),
+            target=quote(text, safe=_SAFE_IN_TARGET).encode(),
+            authorization=_basic(userinfo) if at else None,
+            near=_is_near((parts.hostname or "").lower()),
+        )
+
+
+def _basic(userinfo: str) -> str:
+    user, _, password = userinfo.partition(":")
+    return f"Basic {base64.b64encode(unquote_to_bytes(user) + b':' + unquote_to_bytes(password)).decode()}"
+
+
+def _is_near(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _host(parts: SplitResult) -> str:

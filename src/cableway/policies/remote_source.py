@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import ipaddress
 import re
 from typing import TYPE_CHECKING, Final, Self
-from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from cableway.address import check_url
+from cableway.address import HttpAddress, check_url
 from cableway.errors import BadPolicy, InvalidHeader, InvalidURL, PolicyFailed, UsageError
 from cableway.policies.classify import retry_after
 from cableway.policies.remote import (
@@ -39,8 +37,6 @@ _HINTS: Final = {
 _COMPRESSED: Final = "the document came compressed, though it was asked for as it is: turn that off on the server"
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-
-_SAFE_IN_TARGET: Final = "!$%&'()*+,/:;=?@~"
 
 
 @frozen
@@ -73,15 +69,15 @@ class PolicySource:
         if secret is not None and not (isinstance(secret, str) and secret):
             msg = "verify= is empty or no string: give the secret that the documents are signed with, or None"
             raise UsageError(msg)
-        near = _is_near(parts.hostname or "")
-        if scheme == "http" and not near and secret is None:
+        address = HttpAddress.of(parts)
+        if scheme == "http" and not address.near and secret is None:
             msg = (
                 f"a policy from {redact_url(url)} could be forged on its way: fetch it over https://, or sign it and "
                 f"give verify=<secret>, or serve it on this machine (http://127.0.0.1)"
             )
             raise UsageError(msg)
-        bare = urlunsplit((scheme, parts.netloc.rpartition("@")[2], parts.path or "/", "", ""))
-        return cls(bare, redact_url(url), _target(parts), _headers(parts, headers), secret, near)
+        asked = _headers(address.authorization, headers)
+        return cls(address.bare, redact_url(url), address.target, asked, secret, address.near)
 
     def request_headers(self, etag: str | None) -> dict[str, str]:
         """Return what to ask with; *etag* is that of the document we have."""
@@ -144,33 +140,15 @@ def _hint(status: int) -> str:
     return "the server is in trouble" if status >= 500 else "that is no policy"
 
 
-def _is_near(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-def _target(parts: SplitResult) -> bytes:
-    text = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return quote(text, safe=_SAFE_IN_TARGET).encode()
-
-
-def _headers(parts: SplitResult, given: Mapping[str, str]) -> dict[str, str]:
+def _headers(authorization: str | None, given: Mapping[str, str]) -> dict[str, str]:
     headers = {"accept": "application/json", "user-agent": "cableway"}
-    userinfo, at, _ = parts.netloc.rpartition("@")
-    if at:
-        headers["authorization"] = _basic(userinfo)
+    if authorization is not None:
+        headers["authorization"] = authorization
     for name, value in given.items():
         _check_header(name, value)
         headers[name.lower()] = value
     # These are ours: what is compressed, or not asked for anew, could not be judged.
     return {**headers, "accept-encoding": "identity", "connection": "close"}
-
-
-def _basic(userinfo: str) -> str:
-    user, _, password = userinfo.partition(":")
-    return f"Basic {base64.b64encode(unquote_to_bytes(user) + b':' + unquote_to_bytes(password)).decode()}"
 
 
 def _check_header(name: str, value: str) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import ipaddress
 import json as json_module
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import SplitResult, quote, unquote_to_bytes, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit
 
 from attrs import field, frozen
 
-from cableway.address import check_url
+from cableway.address import HttpAddress, check_url
 from cableway.errors import InvalidHeader, InvalidURL, UsageError
 from cableway.redact import printable, redact_url
 
@@ -25,8 +23,6 @@ TOKEN_CHARACTERS: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 
 _OWN: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
-
-_SAFE_IN_TARGET: Final = "!$%&'()*+,/:;=?@~"
 
 
 @frozen
@@ -58,37 +54,17 @@ class Endpoint:
         if scheme not in {"http", "https"}:
             raise InvalidURL(url, "a token is fetched over HTTP, so it must begin with https:// or http://")
         host = (parts.hostname or "").lower()
-        near = _is_near(host)
-        if scheme == "http" and not near and not allow_insecure:
+        address = HttpAddress.of(parts)
+        if scheme == "http" and not address.near and not allow_insecure:
             rule = "anybody on the way could read the token: use https://, or say allow_insecure=True"
             raise InvalidURL(url, rule)
         if not isinstance(method, str) or not TOKEN_CHARACTERS.fullmatch(method):
             msg = "method= is none: give a word such as GET or POST"
             raise UsageError(msg)
-        bare = urlunsplit((scheme, parts.netloc.rpartition("@")[2], parts.path or "/", "", ""))
-        return cls(bare, redact_url(url), host, method.upper(), _target(parts), _headers(parts), near)
-
-
-def _is_near(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _target(parts: SplitResult) -> bytes:
-    text = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return quote(text, safe=_SAFE_IN_TARGET).encode()
-
-
-def _headers(parts: SplitResult) -> dict[str, str]:
-    headers = {"accept": "application/json", "user-agent": "cableway"}
-    userinfo, at, _ = parts.netloc.rpartition("@")
-    if at:
-        user, _, password = userinfo.partition(":")
-        secret = base64.b64encode(unquote_to_bytes(user) + b":" + unquote_to_bytes(password)).decode()
-        headers["authorization"] = f"Basic {secret}"
-    return headers
+        headers = {"accept": "application/json", "user-agent": "cableway"}
+        if address.authorization is not None:
+            headers["authorization"] = address.authorization
+        return cls(address.bare, redact_url(url), host, method.upper(), address.target, headers, address.near)
 
 
 def checked_headers(given: Mapping[str, str]) -> dict[str, str]:
