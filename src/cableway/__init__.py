@@ -16,6 +16,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from cableway.homes import HOMES
+
 if TYPE_CHECKING:
     from cableway.auth.carriage import TokenCarriage as TokenCarriage
     from cableway.auth.carriage import in_header as in_header
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from cableway.errors import NamingFault as NamingFault
     from cableway.errors import NotAWebSocket as NotAWebSocket
     from cableway.errors import NotConnected as NotConnected
+    from cableway.errors import NotSupported as NotSupported
     from cableway.errors import PolicyFailed as PolicyFailed
     from cableway.errors import ProxyFailure as ProxyFailure
     from cableway.errors import PublishFailed as PublishFailed
@@ -132,6 +135,9 @@ if TYPE_CHECKING:
     from cableway.transports.memory import MemoryTransport as MemoryTransport
     from cableway.transports.websocket import WebSocketTransport as WebSocketTransport
     from cableway.wire.message import Message as Message
+    from cableway.wire.positions import HistoryQuery as HistoryQuery
+    from cableway.wire.positions import Member as Member
+    from cableway.wire.positions import Position as Position
 
 __all__ = [
     "LTE",
@@ -169,6 +175,7 @@ __all__ = [
     "FileToken",
     "HandedOver",
     "HandshakeRefused",
+    "HistoryQuery",
     "HostUnreachable",
     "InvalidHeader",
     "InvalidIdentifier",
@@ -182,6 +189,7 @@ __all__ = [
     "MailboxOverflow",
     "MalformedFrame",
     "ManualMonitor",
+    "Member",
     "MemoryServer",
     "MemoryTransport",
     "Message",
@@ -194,10 +202,12 @@ __all__ = [
     "NamingFault",
     "NotAWebSocket",
     "NotConnected",
+    "NotSupported",
     "OnDemandMonitor",
     "PersistentMonitor",
     "Policy",
     "PolicyFailed",
+    "Position",
     "ProxyFailure",
     "PublishFailed",
     "RadioPhase",
@@ -251,125 +261,6 @@ __all__ = [
     "sign_policy",
 ]
 
-_HOMES = {
-    "Backoff": "cableway.policies.backoff",
-    "BadPolicy": "cableway.errors",
-    "Cable": "cableway.cable",
-    "CableError": "cableway.errors",
-    "CableStats": "cableway.stats",
-    "CallableToken": "cableway.auth.providers.function",
-    "CallbackFailed": "cableway.events",
-    "Channel": "cableway.channel",
-    "Check": "cableway.policies.monitors.base",
-    "Closed": "cableway.events",
-    "CommandToken": "cableway.auth.providers.command",
-    "ConfirmationTimedOut": "cableway.events",
-    "ConnectError": "cableway.errors",
-    "ConnectTimeout": "cableway.errors",
-    "Connected": "cableway.events",
-    "Connecting": "cableway.events",
-    "Connection": "cableway.transports.base",
-    "ConstantBackoff": "cableway.policies.backoff",
-    "DecorrelatedBackoff": "cableway.policies.backoff",
-    "Demanded": "cableway.events",
-    "DialGate": "cableway.engine.gate",
-    "DialRequest": "cableway.transports.base",
-    "Disconnected": "cableway.events",
-    "Dormant": "cableway.events",
-    "EndpointToken": "cableway.auth.providers.endpoint",
-    "EnergyAccountant": "cableway.policies.energy",
-    "EnergyFigures": "cableway.policies.energy",
-    "Event": "cableway.events",
-    "ExponentialBackoff": "cableway.policies.backoff",
-    "FileToken": "cableway.auth.providers.file",
-    "HandedOver": "cableway.events",
-    "HandshakeRefused": "cableway.errors",
-    "HostUnreachable": "cableway.errors",
-    "InvalidHeader": "cableway.errors",
-    "InvalidIdentifier": "cableway.errors",
-    "InvalidPayload": "cableway.errors",
-    "InvalidURL": "cableway.errors",
-    "LTE": "cableway.policies.energy",
-    "LineClosed": "cableway.errors",
-    "LineFacts": "cableway.policies.monitors.base",
-    "LineLost": "cableway.errors",
-    "LineStale": "cableway.errors",
-    "Look": "cableway.policies.monitors.base",
-    "MailboxOverflow": "cableway.errors",
-    "MalformedFrame": "cableway.errors",
-    "ManualMonitor": "cableway.policies.monitors.manual",
-    "MemoryServer": "cableway.transports.memory",
-    "MemoryTransport": "cableway.transports.memory",
-    "Message": "cableway.wire.message",
-    "MessageTooLarge": "cableway.errors",
-    "MessagesDropped": "cableway.events",
-    "MissingExtra": "cableway.errors",
-    "Monitor": "cableway.policies.monitors.base",
-    "MoveFailed": "cableway.events",
-    "NamingFailed": "cableway.events",
-    "NamingFault": "cableway.errors",
-    "NotAWebSocket": "cableway.errors",
-    "NotConnected": "cableway.errors",
-    "OnDemandMonitor": "cableway.policies.monitors.on_demand",
-    "PersistentMonitor": "cableway.policies.monitors.persistent",
-    "Policy": "cableway.policies.remote",
-    "PolicyFailed": "cableway.errors",
-    "ProxyFailure": "cableway.errors",
-    "PublishFailed": "cableway.errors",
-    "RadioPhase": "cableway.policies.energy",
-    "RadioProfile": "cableway.policies.energy",
-    "Recovery": "cableway.states",
-    "Rejected": "cableway.events",
-    "RemotePolicy": "cableway.remote",
-    "RetriesExhausted": "cableway.errors",
-    "RetryScheduled": "cableway.events",
-    "ServerDisconnect": "cableway.errors",
-    "ServerErrorReceived": "cableway.events",
-    "ServerMisbehaved": "cableway.events",
-    "ServerSilent": "cableway.errors",
-    "ShardEvent": "cableway.events",
-    "ShardedCable": "cableway.sharded",
-    "ShardedSubscription": "cableway.sharding.subscription",
-    "Sink": "cableway.transports.base",
-    "SourceFailed": "cableway.errors",
-    "State": "cableway.states",
-    "StaticToken": "cableway.auth.providers.static",
-    "Subscription": "cableway.subscription",
-    "SubscriptionClosed": "cableway.errors",
-    "SubscriptionError": "cableway.errors",
-    "SubscriptionMoved": "cableway.events",
-    "SubscriptionOptions": "cableway.hub.options",
-    "SubscriptionRejected": "cableway.errors",
-    "SubscriptionState": "cableway.states",
-    "SubscriptionStats": "cableway.subscription",
-    "SubscriptionTimeout": "cableway.errors",
-    "TLSFailure": "cableway.errors",
-    "Token": "cableway.auth.token",
-    "TokenCarriage": "cableway.auth.carriage",
-    "TokenProvider": "cableway.auth.providers.base",
-    "TokenRenewal": "cableway.auth.renewal",
-    "TokenRenewalFailed": "cableway.events",
-    "TokenRenewed": "cableway.events",
-    "TokenUnavailable": "cableway.errors",
-    "TopicRouter": "cableway.policies.topics",
-    "Transport": "cableway.transports.base",
-    "UMTS": "cableway.policies.energy",
-    "Unauthorized": "cableway.errors",
-    "UnsupportedProtocol": "cableway.errors",
-    "UsageError": "cableway.errors",
-    "WIFI": "cableway.policies.energy",
-    "WebSocketTransport": "cableway.transports.websocket",
-    "WrongLoop": "cableway.errors",
-    "action": "cableway.channel",
-    "from_tenacity": "cableway.policies.borrowed",
-    "in_header": "cableway.auth.carriage",
-    "in_query": "cableway.auth.carriage",
-    "in_subprotocol": "cableway.auth.carriage",
-    "latest_by": "cableway.hub.options",
-    "sign_policy": "cableway.policies.remote",
-}
-"""The module of each public name, imported when the name is first used: what is not used costs nothing."""
-
 _PARTS = ("errors", "events", "gateway", "server", "sync")
 """Public modules that need not be imported by name: ``cableway.sync.Cable`` just works."""
 
@@ -377,7 +268,7 @@ _PARTS = ("errors", "events", "gateway", "server", "sync")
 def __getattr__(name: str) -> object:
     if name in _PARTS:
         return import_module(f"cableway.{name}")
-    home = _HOMES.get(name)
+    home = HOMES.get(name)
     if home is None:
         if name == "__version__":
             from importlib.metadata import version

@@ -37,6 +37,7 @@ changed, can help. Addresses in texts are redacted.
     │   ├── NamingFault                  the function that names a stream failed
     │   └── MailboxOverflow              messages came faster than they were read
     ├── NotConnected                     the line is down and the call needs it now
+    ├── NotSupported                     the protocol of the line has no such thing
     ├── RetriesExhausted                 the backoff's own limit of attempts or time was reached
     ├── PublishFailed                    a server did not accept a publication
     ├── TokenUnavailable                 a source of tokens gave none this time
@@ -65,6 +66,7 @@ from cableway.errors.subscriptions import (
     MailboxOverflow,
     NamingFault,
     NotConnected,
+    NotSupported,
     PublishFailed,
     RetriesExhausted,
     SubscriptionClosed,
@@ -105,6 +107,7 @@ __all__ = [
     "NamingFault",
     "NotAWebSocket",
     "NotConnected",
+    "NotSupported",
     "PolicyFailed",
     "ProxyFailure",
     "PublishFailed",

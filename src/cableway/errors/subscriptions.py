@@ -73,6 +73,16 @@ class NotConnected(CableError):
         super().__init__(f"the cable is {state}" + (f": {hint}" if hint else ""))
 
 
+class NotSupported(CableError):
+    """The protocol of the line has no such thing. Nothing was sent."""
+
+    def __init__(self, what: str, protocol: str, hint: str = "") -> None:
+        self.what = what
+        self.protocol = protocol
+        way_out = hint or "AnyCable's extended protocol has it: leave protocol='auto', with such a server"
+        super().__init__(f"{what} is not part of {protocol}; {way_out}")
+
+
 class RetriesExhausted(CableError):
     """The backoff's own limit was reached, so the cable is closed; ``__cause__`` is the last failure."""
 

@@ -15,7 +15,22 @@ from typing import TYPE_CHECKING
 
 from cableway.errors import MalformedFrame
 from cableway.transitions import Transition, look_up, to
-from cableway.wire.frames import Confirm, Data, Disconnect, Frame, Ping, Pong, Reject, ServerError, Unknown, Welcome
+from cableway.wire.frames import (
+    Confirm,
+    ConfirmHistory,
+    Data,
+    Disconnect,
+    Frame,
+    Ping,
+    Pong,
+    PresenceChange,
+    PresenceInfo,
+    Reject,
+    RejectHistory,
+    ServerError,
+    Unknown,
+    Welcome,
+)
 
 if TYPE_CHECKING:
     from cableway.wire.codecs.base import Codec
@@ -39,6 +54,8 @@ class Heard(Enum):
     CONFIRM = "confirm"
     REJECT = "reject"
     DATA = "data"
+    HISTORY = "history answered"
+    PRESENCE = "presence"
     DISCONNECT = "disconnect"
     ERROR = "error"
     UNKNOWN = "unknown type"
@@ -63,6 +80,10 @@ _KIND: dict[type[Frame], Heard] = {
     Confirm: Heard.CONFIRM,
     Reject: Heard.REJECT,
     Data: Heard.DATA,
+    ConfirmHistory: Heard.HISTORY,
+    RejectHistory: Heard.HISTORY,
+    PresenceChange: Heard.PRESENCE,
+    PresenceInfo: Heard.PRESENCE,
     Disconnect: Heard.DISCONNECT,
     ServerError: Heard.ERROR,
     Unknown: Heard.UNKNOWN,
@@ -75,6 +96,8 @@ TABLE: dict[tuple[Phase, Heard], Transition[Phase, Act]] = {
     (Phase.GREETING, Heard.CONFIRM): to(Phase.GREETING, Act.HOLD),
     (Phase.GREETING, Heard.REJECT): to(Phase.GREETING, Act.HOLD),
     (Phase.GREETING, Heard.DATA): to(Phase.GREETING, Act.HOLD),
+    (Phase.GREETING, Heard.HISTORY): to(Phase.GREETING, Act.HOLD),
+    (Phase.GREETING, Heard.PRESENCE): to(Phase.GREETING, Act.HOLD),
     (Phase.GREETING, Heard.DISCONNECT): to(Phase.ENDED, Act.HAND_ON),
     (Phase.GREETING, Heard.ERROR): to(Phase.GREETING, Act.HAND_ON),
     (Phase.GREETING, Heard.UNKNOWN): to(Phase.GREETING, Act.COUNT),
@@ -88,6 +111,8 @@ TABLE: dict[tuple[Phase, Heard], Transition[Phase, Act]] = {
     (Phase.LIVE, Heard.CONFIRM): to(Phase.LIVE, Act.HAND_ON),
     (Phase.LIVE, Heard.REJECT): to(Phase.LIVE, Act.HAND_ON),
     (Phase.LIVE, Heard.DATA): to(Phase.LIVE, Act.HAND_ON),
+    (Phase.LIVE, Heard.HISTORY): to(Phase.LIVE, Act.HAND_ON),
+    (Phase.LIVE, Heard.PRESENCE): to(Phase.LIVE, Act.HAND_ON),
     (Phase.LIVE, Heard.DISCONNECT): to(Phase.ENDED, Act.HAND_ON),
     (Phase.LIVE, Heard.ERROR): to(Phase.LIVE, Act.HAND_ON),
     (Phase.LIVE, Heard.UNKNOWN): to(Phase.LIVE, Act.COUNT),

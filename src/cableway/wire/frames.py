@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cableway.types import JSONValue
+    from cableway.wire.positions import Member
 
 
 @frozen
@@ -17,6 +18,11 @@ class Welcome:
     """The server accepted the session."""
 
     sid: str | None = None
+    """By which the session can be asked back after a loss (AnyCable). Whoever has it is let in: a secret."""
+    restored: bool = False
+    """Whether it is the session that was asked back, with its subscriptions."""
+    restored_ids: tuple[str, ...] = ()
+    """Identifiers of these subscriptions, in no order."""
 
 
 @frozen
@@ -67,6 +73,43 @@ class Data:
 
 
 @frozen
+class ConfirmHistory:
+    """The past that was asked for has been sent, all of it."""
+
+    identifier: str
+
+
+@frozen
+class RejectHistory:
+    """The past that was asked for cannot be had, or not in full: nothing of it was sent."""
+
+    identifier: str
+
+
+@frozen
+class PresenceChange:
+    """Somebody came (``join``) or went (``leave``)."""
+
+    identifier: str
+    kind: str
+    member: Member
+    """Without ``info`` where they went."""
+
+
+@frozen
+class PresenceInfo:
+    """Who is there: the answer to a question for it."""
+
+    identifier: str
+    total: int
+    """How many, by id."""
+    members: tuple[Member, ...] = ()
+    """Who, in no order; may be left out where only the total was asked for."""
+    failed: bool = False
+    """Whether the server could not tell: the rest says nothing then."""
+
+
+@frozen
 class ServerError:
     """A frame of type ``error``. No server sends it today; one day it may tell what a log line tells now."""
 
@@ -80,4 +123,9 @@ class Unknown:
     type: str
 
 
-Frame: TypeAlias = Welcome | Ping | Pong | Confirm | Reject | Disconnect | Data | ServerError | Unknown
+HistoryAnswer: TypeAlias = ConfirmHistory | RejectHistory
+PresenceNews: TypeAlias = PresenceChange | PresenceInfo
+
+Frame: TypeAlias = (
+    Welcome | Ping | Pong | Confirm | Reject | Disconnect | Data | HistoryAnswer | PresenceNews | ServerError | Unknown
+)

@@ -6,9 +6,9 @@ wrong type makes the frame malformed only where nothing sensible can be made of 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any
 
-from cableway.errors import MalformedFrame
+from cableway.errors import MalformedFrame, NotSupported
 from cableway.wire.commands import Command, Perform, Probe, Subscribe, Unsubscribe
 from cableway.wire.frames import Confirm, Data, Disconnect, Frame, Ping, Pong, Reject, ServerError, Unknown, Welcome
 
@@ -24,6 +24,8 @@ class BaseDialect:
     """Mappings of the base protocol to frames, and commands to mappings."""
 
     name = SUBPROTOCOL
+    extended = False
+    """Whether it has a past, presence, whispers, and sessions to restore."""
 
     def parse(self, mapping: Mapping[str, Any]) -> Frame:
         """Tell what a server's mapping means.
@@ -43,7 +45,11 @@ class BaseDialect:
         return Unknown(kind)
 
     def compose(self, command: Command) -> dict[str, Any]:
-        """Write a command as the mapping that servers read."""
+        """Write a command as the mapping that servers read; of a subscribe only what this protocol has.
+
+        Raises:
+            NotSupported: This protocol has no such command.
+        """
         match command:
             case Subscribe(identifier):
                 return {"command": "subscribe", "identifier": identifier}
@@ -54,10 +60,15 @@ class BaseDialect:
             case Probe():
                 return {"command": "ping"}
             case _:
-                assert_never(command)
+                raise NotSupported(type(command).__name__, self.name)
 
 
-def _identifier(mapping: Mapping[str, Any]) -> str:
+def read_identifier(mapping: Mapping[str, Any]) -> str:
+    """Return the identifier that a frame names.
+
+    Raises:
+        MalformedFrame: There is none, or it could not be sent back.
+    """
     identifier = mapping.get("identifier")
     if not isinstance(identifier, str):
         rule = "identifier is missing or not a string"
@@ -77,7 +88,7 @@ def _data(mapping: Mapping[str, Any]) -> Data:
         raise MalformedFrame(rule)
     stream, epoch, offset = mapping.get("stream_id"), mapping.get("epoch"), mapping.get("offset")
     return Data(
-        _identifier(mapping),
+        read_identifier(mapping),
         mapping["message"],
         stream if isinstance(stream, str) else None,
         epoch if isinstance(epoch, str) else None,
@@ -112,7 +123,7 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], Frame]] = {
     "welcome": _welcome,
     "ping": lambda mapping: Ping(mapping.get("message")),
     "pong": lambda _: Pong(),
-    "confirm_subscription": lambda mapping: Confirm(_identifier(mapping)),
+    "confirm_subscription": lambda mapping: Confirm(read_identifier(mapping)),
     "reject_subscription": _reject,
     "disconnect": _disconnect,
     "error": ServerError,
