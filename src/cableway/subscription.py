@@ -6,24 +6,27 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from attrs import frozen
-
+from cableway.engine.figures import lag_of, subscription_figures
+from cableway.engine.history import ask_history, history_query, server_seconds
 from cableway.engine.sending import NOT_OPEN, Outgoing, encode_command
 from cableway.errors import MailboxOverflow, NamingFault, NotConnected, SubscriptionClosed
 from cableway.events import ConfirmationTimedOut, Event, NamingFailed, Rejected
 from cableway.redact import redact_identifier
 from cableway.states import State, SubscriptionState
 from cableway.telemetry.feed import EventFeed, EventStream
-from cableway.types import to_limit
+from cableway.types import to_limit, to_seconds
+from cableway.wire.positions import Position
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
+    from datetime import datetime, timedelta
     from types import TracebackType
 
     from cableway.engine.core import Engine
     from cableway.errors import CableError
     from cableway.hub.hub import NameSource
     from cableway.hub.options import SubscriptionOptions
+    from cableway.stats import SubscriptionStats
     from cableway.types import Identifier, JSONValue, Seconds
     from cableway.wire.message import Message
 
@@ -32,23 +35,6 @@ E = TypeVar("E", bound=Event)
 
 TURN = 0.001
 """Seconds after which a consumer that finds message after message gives the loop a turn."""
-
-
-@frozen
-class SubscriptionStats:
-    """Figures of one handle."""
-
-    unread: int
-    """Messages in the mailbox."""
-    unread_bytes: int
-    received: int
-    """Messages that came for it, whatever became of them."""
-    dropped: int
-    """Messages lost to the overflow policy."""
-    replaced: int
-    """Messages that a newer one of the same key replaced."""
-    high_water: int
-    """Most messages that were ever unread."""
 
 
 class Subscription(Generic[T]):
@@ -73,9 +59,13 @@ class Subscription(Generic[T]):
         self._readers: set[asyncio.Future[None]] = set()
         self._decode = decode
         self._turn_began = 0.0
+        self._lag: float | None = None
         self._channel = channel
         self._handle = engine.hub.join(identifier, options, self._tell, engine.home.now())
         self._feed = EventFeed(f"subscription {self._label}", engine.feed)
+        self._handle.holder = self
+        if options.since is not None:
+            self._handle.wish.recall.reach_back(server_seconds(engine, options.since))
         self._mailbox = self._handle.mailbox
         self._mailbox.on_ready = self._ready
         self._outgoing = Outgoing(engine, self._handle)
@@ -100,15 +90,7 @@ class Subscription(Generic[T]):
 
     def stats(self) -> SubscriptionStats:
         """Return its figures."""
-        mailbox = self._mailbox
-        return SubscriptionStats(
-            unread=len(mailbox),
-            unread_bytes=mailbox.size,
-            received=mailbox.received,
-            dropped=mailbox.dropped,
-            replaced=mailbox.replaced,
-            high_water=mailbox.high_water,
-        )
+        return subscription_figures(self._engine, self._handle, self._lag)
 
     def events(self) -> EventStream[Event]:
         """Return an iterator over what happens to it from now on; it ends with the subscription."""
@@ -216,7 +198,7 @@ class Subscription(Generic[T]):
             except IndexError:
                 message = None
             if message is not None:
-                return message if self._decode is None else self._decoded(message, self._decode)
+                return self._finished(message)
             await self._wait_for_message()
 
     async def receive(
@@ -264,11 +246,54 @@ class Subscription(Generic[T]):
                 message = self._mailbox.pop()
             except IndexError:
                 break
-            out.append(message if self._decode is None else self._decoded(message, self._decode))
+            out.append(self._finished(message))
         return out
 
-    def _decoded(self, message: Message[Any], decode: Callable[[JSONValue], T]) -> Message[T]:
-        return message.with_data(decode(message.data))
+    async def history(
+        self,
+        since: datetime | timedelta | None = None,
+        *,
+        after: Mapping[str, Position] | None = None,
+        timeout: Seconds = 10.0,
+    ) -> list[Message[Any]]:
+        """Return what the server still has of the subscription's streams, oldest first in each.
+
+        These messages are shown, not delivered: what was iterated over before may be among them, and what is published
+        after this call comes by iteration as ever. Nothing is in neither. Waits for the confirmation first.
+
+        Cancelling it changes nothing for the iteration.
+
+        Args:
+            since: From when on: an aware datetime, or a timedelta, so long ago. Whole seconds, inclusive.
+            after: The last message to leave out, by stream; for the streams that it names, *since* does not count.
+            timeout: Longest wait for the server's answer, in seconds or as a timedelta.
+
+        Raises:
+            HistoryRejected: The server keeps no history, or not that far back: nothing was told.
+            HistoryTimeout: It did not answer in time.
+            NotSupported: The line speaks the base protocol.
+            NotConnected: The line is down.
+            UsageError: Neither *since* nor *after* says from when on.
+        """
+        query = history_query(self._engine, since, after)
+        limit = to_seconds(timeout, "timeout")
+        await self._confirmed()
+        return await ask_history(self._engine, self._handle, query, limit)
+
+    def _finished(self, message: Message[Any]) -> Message[T]:
+        options = self._handle.options
+        if options.published_at is not None:
+            self._lag = lag_of(message, options.published_at)
+        if self._decode is not None:
+            message = message.with_data(self._decode(message.data))
+        if options.commit == "ack":
+            message.on_ack = self._acknowledge
+        return message
+
+    def _acknowledge(self, message: Message[Any]) -> None:
+        if message.stream is not None and message.epoch is not None and message.offset is not None:
+            position = Position(message.epoch, message.offset)
+            self._engine.hub.places.acknowledge(self._handle, message.stream, position)
 
     async def _breathe(self) -> None:
         now = self._engine.home.now()
@@ -283,7 +308,7 @@ class Subscription(Generic[T]):
                 self._handle.wish.label,
                 f"{self._handle.options.max_messages} messages, {self._handle.options.max_bytes} bytes",
             )
-        over = self._over()
+        over = None if self._mailbox.barred else self._over()
         if isinstance(over, SubscriptionClosed | NotConnected):
             raise StopAsyncIteration
         if over is not None:

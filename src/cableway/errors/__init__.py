@@ -35,6 +35,8 @@ changed, can help. Addresses in texts are redacted.
     │   ├── SubscriptionTimeout          the server never answered
     │   ├── SubscriptionClosed           used after ``unsubscribe``
     │   ├── NamingFault                  the function that names a stream failed
+    │   ├── HistoryRejected              the server does not have what was asked of its history
+    │   ├── HistoryTimeout               it did not answer the question for it
     │   └── MailboxOverflow              messages came faster than they were read
     ├── NotConnected                     the line is down and the call needs it now
     ├── NotSupported                     the protocol of the line has no such thing
@@ -63,6 +65,8 @@ from cableway.errors.connecting import (
 from cableway.errors.line import LineClosed, LineLost, LineStale, MalformedFrame, ServerDisconnect, Unauthorized
 from cableway.errors.policy import BadPolicy, PolicyFailed
 from cableway.errors.subscriptions import (
+    HistoryRejected,
+    HistoryTimeout,
     MailboxOverflow,
     NamingFault,
     NotConnected,
@@ -92,6 +96,8 @@ __all__ = [
     "ConnectError",
     "ConnectTimeout",
     "HandshakeRefused",
+    "HistoryRejected",
+    "HistoryTimeout",
     "HostUnreachable",
     "InvalidHeader",
     "InvalidIdentifier",

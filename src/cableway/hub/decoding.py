@@ -52,6 +52,8 @@ class Decoder:
     dialect: BaseDialect
     stray: Callable[[bytes, MalformedFrame | None], None]
     """Takes a frame that turned out not to be a message of this subscription, and why if it is malformed."""
+    places: dict[str, tuple[str, str]] = field(factory=dict)
+    """Stream and epoch by the text with which a frame ends before its offset; what was learned from whole frames."""
     _is_json: bool = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -74,10 +76,20 @@ class Decoder:
                 value, end = _read_value(text, start)
             except (ValueError, RecursionError):
                 text, value, end = "", None, 0
-            message = Message(value, at) if text[end:] == "}" else self._in_full(frame, at)
+            rest = text[end:]
+            message = Message(value, at) if rest == "}" else self._placed(value, rest, at) or self._in_full(frame, at)
             if message is not None:
                 out.append(message)
         return out
+
+    def _placed(self, value: JSONValue, rest: str, at: float) -> Message[Any] | None:
+        cut = rest.rfind(":") + 1
+        place = self.places.get(rest[:cut])
+        number = rest[cut:-1]
+        # As JSON writes a number: nothing else that Python reads as one.
+        if place is None or rest[-1:] != "}" or not number.isdecimal() or not number.isascii() or number[0] == "0":
+            return None
+        return Message(value, at, stream=place[0], epoch=place[1], offset=int(number))
 
     def _wholes(self, read: Callable[[bytes], JSONValue], frames: list[bytes], at: float) -> list[Message[Any]]:
         identifier = self.identifier
@@ -89,14 +101,26 @@ class Decoder:
                 plain = len(mapping) == 2 and mapping["identifier"] == identifier and "message" in mapping
             except (ValueError, TypeError, LookupError):
                 plain = False
-            message = Message(mapping["message"], at) if plain else self._in_full(frame, at)
+            message = Message(mapping["message"], at) if plain else self._whole(mapping, frame, at)
             if message is not None:
                 out.append(message)
         return out
 
+    def _whole(self, mapping: dict[str, Any], frame: bytes, at: float) -> Message[Any] | None:
+        if not isinstance(mapping, dict) or mapping.get("identifier") != self.identifier or "type" in mapping:
+            return self._in_full(frame, at)
+        return self._message(mapping, frame, at)
+
     def _in_full(self, frame: bytes, at: float) -> Message[Any] | None:
         try:
             mapping = self.codec.decode(frame)
+        except MalformedFrame as fault:
+            self.stray(frame, fault)
+            return None
+        return self._message(mapping, frame, at)
+
+    def _message(self, mapping: dict[str, Any] | None, frame: bytes, at: float) -> Message[Any] | None:
+        try:
             parsed = None if mapping is None else self.dialect.parse(mapping)
         except MalformedFrame as fault:
             self.stray(frame, fault)

@@ -81,3 +81,13 @@ class Member:
 
     id: str = field(validator=_text)
     info: Any = None
+
+
+@frozen
+class Bookmark:
+    """Where a subscription left off."""
+
+    streams: Mapping[str, Position] = field(factory=dict)
+    """The last message of each stream that counts as seen."""
+    since: int | None = None
+    """Unix seconds by the server's clock from which on to ask for streams that are not named; ``None``: not known."""
