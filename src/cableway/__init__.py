@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from cableway.errors import NotConnected as NotConnected
     from cableway.errors import NotSupported as NotSupported
     from cableway.errors import PolicyFailed as PolicyFailed
+    from cableway.errors import PositionsFailed as PositionsFailed
     from cableway.errors import ProxyFailure as ProxyFailure
     from cableway.errors import PublishFailed as PublishFailed
     from cableway.errors import RetriesExhausted as RetriesExhausted
@@ -118,6 +119,9 @@ if TYPE_CHECKING:
     from cableway.policies.remote import Policy as Policy
     from cableway.policies.remote import sign_policy as sign_policy
     from cableway.policies.topics import TopicRouter as TopicRouter
+    from cableway.positions.base import PositionStore as PositionStore
+    from cableway.positions.memory import MemoryPositions as MemoryPositions
+    from cableway.positions.sqlite import SQLitePositions as SQLitePositions
     from cableway.remote import RemotePolicy as RemotePolicy
     from cableway.sharded import ShardedCable as ShardedCable
     from cableway.sharding.subscription import ShardedSubscription as ShardedSubscription
@@ -135,6 +139,7 @@ if TYPE_CHECKING:
     from cableway.transports.memory import MemoryTransport as MemoryTransport
     from cableway.transports.websocket import WebSocketTransport as WebSocketTransport
     from cableway.wire.message import Message as Message
+    from cableway.wire.positions import Bookmark as Bookmark
     from cableway.wire.positions import HistoryQuery as HistoryQuery
     from cableway.wire.positions import Member as Member
     from cableway.wire.positions import Position as Position
@@ -145,6 +150,7 @@ __all__ = [
     "WIFI",
     "Backoff",
     "BadPolicy",
+    "Bookmark",
     "Cable",
     "CableError",
     "CableStats",
@@ -190,6 +196,7 @@ __all__ = [
     "MalformedFrame",
     "ManualMonitor",
     "Member",
+    "MemoryPositions",
     "MemoryServer",
     "MemoryTransport",
     "Message",
@@ -208,6 +215,8 @@ __all__ = [
     "Policy",
     "PolicyFailed",
     "Position",
+    "PositionStore",
+    "PositionsFailed",
     "ProxyFailure",
     "PublishFailed",
     "RadioPhase",
@@ -217,6 +226,7 @@ __all__ = [
     "RemotePolicy",
     "RetriesExhausted",
     "RetryScheduled",
+    "SQLitePositions",
     "ServerDisconnect",
     "ServerErrorReceived",
     "ServerMisbehaved",

@@ -38,6 +38,7 @@ _ROOMS = {
         "NotConnected",
         "NotSupported",
         "PolicyFailed",
+        "PositionsFailed",
         "ProxyFailure",
         "PublishFailed",
         "RetriesExhausted",
@@ -96,6 +97,9 @@ _ROOMS = {
     "cableway.policies.monitors.persistent": ("PersistentMonitor",),
     "cableway.policies.remote": ("Policy", "sign_policy"),
     "cableway.policies.topics": ("TopicRouter",),
+    "cableway.positions.base": ("PositionStore",),
+    "cableway.positions.memory": ("MemoryPositions",),
+    "cableway.positions.sqlite": ("SQLitePositions",),
     "cableway.remote": ("RemotePolicy",),
     "cableway.sharded": ("ShardedCable",),
     "cableway.sharding.subscription": ("ShardedSubscription",),
@@ -106,7 +110,7 @@ _ROOMS = {
     "cableway.transports.memory": ("MemoryServer", "MemoryTransport"),
     "cableway.transports.websocket": ("WebSocketTransport",),
     "cableway.wire.message": ("Message",),
-    "cableway.wire.positions": ("HistoryQuery", "Member", "Position"),
+    "cableway.wire.positions": ("Bookmark", "HistoryQuery", "Member", "Position"),
 }
 
 HOMES: dict[str, str] = {name: room for room, names in _ROOMS.items() for name in names}
