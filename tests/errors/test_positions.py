@@ -14,7 +14,7 @@ CASES: list[tuple[CableError, str, bool]] = [
         "cannot save positions in /var/p.db: the disk is full. Free some space",
         True,
     ),
-    (PositionsFailed("/p\n.db", "load", "it is a folder"), "cannot load positions in /p\\n.db: it is a folder", False),
+    (PositionsFailed("/p\n.db", "load", "it is a folder"), "cannot load positions in /p .db: it is a folder", False),
 ]
 
 
