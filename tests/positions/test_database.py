@@ -255,9 +255,10 @@ def test_in_memory_nothing_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with closing(Database(MEMORY, durable=False)) as database:
         database.write("save", [since(1)])
         with pytest.raises(PositionsFailed):
-            database.write("save", [("INSERT INTO starts VALUES ('', 'b', NULL)", ())])
+            database.write("save", [since(2), ("INSERT INTO starts VALUES ('', 'b', NULL)", ())])
+        database.write("save", [since(3, "c"), since(4, "d")])
 
-        assert database.read("load", ROWS) == [("x", 1)]
+        assert database.read("load", ROWS) == [("c", 3), ("d", 4), ("x", 1)]
     assert list(tmp_path.iterdir()) == []
 
 

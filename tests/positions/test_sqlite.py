@@ -331,7 +331,10 @@ def test_two_processes_share_a_file(path: Path) -> None:
 FORKED = """
 import os, sys
 from cableway import Bookmark, Position, SQLitePositions, WrongLoop
-store, unused = SQLitePositions(sys.argv[1]), SQLitePositions(sys.argv[1])
+store, unused, closed = (SQLitePositions(sys.argv[1]) for _ in range(3))
+closed.save("x", Bookmark())
+closed.load("x")
+closed.close()
 store.save("x", Bookmark({"a": Position("e", 1)}))
 child = os.fork()
 if not child:
@@ -341,6 +344,7 @@ if not child:
         except WrongLoop as error:
             print("refused" if "forked: make a new one in each process" in str(error) else error, flush=True)
     unused.save("x", Bookmark({"b": Position("e", 2)}))
+    closed.save("x", Bookmark({"d": Position("e", 4)}))
     os._exit(0)
 os.waitpid(child, 0)
 store.save("x", Bookmark({"c": Position("e", 3)}))
@@ -351,8 +355,8 @@ store.close()
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_after_a_fork_it_is_refused(path: Path) -> None:
-    """The child is told so, and may use one that the parent had not used yet; the parent goes on."""
-    assert run(FORKED, path).split("\n") == ["refused"] * 4 + ["['a', 'b', 'c']"]
+    """The child is told so, and may use one that the parent had closed or not used yet; the parent goes on."""
+    assert run(FORKED, path).split("\n") == ["refused"] * 4 + ["['a', 'b', 'c', 'd']"]
 
 
 def test_importing_the_package_and_the_client_does_not_load_sqlite(path: Path) -> None:

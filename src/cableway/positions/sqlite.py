@@ -48,8 +48,8 @@ class SQLitePositions:
     What :meth:`save` has returned from outlives the end of the process, also by ``kill -9``. It does not wait for the
     disk: a power cut may take the last seconds back, whose messages then come again, but does not damage the file. With
     *durable* each save waits for the disk. The event loop stands still meanwhile. Measured on a virtual machine with a
-    fast disk: 11 microseconds a save, with *durable* 0.2 milliseconds (an SD card: many). About each thousandth
-    save tidies up and waits for the disk in either case, 3 milliseconds there.
+    fast disk: 11 microseconds a save, with *durable* 0.2 milliseconds. About each thousandth save tidies up and waits
+    for the disk in either case: 2 to 4 milliseconds there.
 
     The file is opened when it is first needed. If it is made here, only its owner may read it (mode 0600): identifiers
     are stored as they are, and one with a signed stream name opens a door. Two more files stand beside it while it is
