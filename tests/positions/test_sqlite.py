@@ -10,6 +10,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -244,7 +245,10 @@ def test_closing_says_what_is_lost(path: Path) -> None:
 def test_what_cannot_be_written_spoils_nothing(path: Path) -> None:
     """An identifier with half a character is refused, and the next save is as good as ever."""
     with closing(SQLitePositions(path)) as store:
-        for refused in (lambda: store.save("\ud800", at(1)), lambda: store.forget("\ud800")):
+        for refused in (
+            lambda: store.save("\ud800", at(1)),
+            *(partial(one, "\ud800") for one in (store.load, store.forget)),
+        ):
             with pytest.raises(InvalidIdentifier, match=r"surrogates not allowed"):
                 refused()
         store.save(CHAT, at(1))

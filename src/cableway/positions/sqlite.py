@@ -87,11 +87,12 @@ class SQLitePositions:
         """Return what was saved for *subscription*, an empty bookmark if nothing was.
 
         Raises:
+            InvalidIdentifier: *subscription* cannot be written as UTF-8.
             PositionsFailed: The file could not be read.
             WrongLoop: The store was used before this process was forked.
         """
         with self._used():
-            unwritten = self._unwritten.get(subscription, _NOTHING)
+            unwritten = self._unwritten.get(subscription) or _nothing_yet(subscription)
             kept = Bookmark() if unwritten.forgotten else self._read(subscription)
             return kept.updated(unwritten.bookmark)
 
