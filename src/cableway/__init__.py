@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from cableway.errors import NotConnected as NotConnected
     from cableway.errors import NotSupported as NotSupported
     from cableway.errors import PolicyFailed as PolicyFailed
+    from cableway.errors import PositionsFailed as PositionsFailed
     from cableway.errors import ProxyFailure as ProxyFailure
     from cableway.errors import PublishFailed as PublishFailed
     from cableway.errors import RetriesExhausted as RetriesExhausted
@@ -125,6 +126,9 @@ if TYPE_CHECKING:
     from cableway.policies.remote import Policy as Policy
     from cableway.policies.remote import sign_policy as sign_policy
     from cableway.policies.topics import TopicRouter as TopicRouter
+    from cableway.positions.base import PositionStore as PositionStore
+    from cableway.positions.memory import MemoryPositions as MemoryPositions
+    from cableway.positions.sqlite import SQLitePositions as SQLitePositions
     from cableway.remote import RemotePolicy as RemotePolicy
     from cableway.sharded import ShardedCable as ShardedCable
     from cableway.sharding.subscription import ShardedSubscription as ShardedSubscription
@@ -203,6 +207,7 @@ __all__ = [
     "MalformedFrame",
     "ManualMonitor",
     "Member",
+    "MemoryPositions",
     "MemoryServer",
     "MemoryTransport",
     "Message",
@@ -221,6 +226,8 @@ __all__ = [
     "Policy",
     "PolicyFailed",
     "Position",
+    "PositionStore",
+    "PositionsFailed",
     "PositionsNotSaved",
     "ProxyFailure",
     "PublishFailed",
@@ -232,6 +239,7 @@ __all__ = [
     "RemotePolicy",
     "RetriesExhausted",
     "RetryScheduled",
+    "SQLitePositions",
     "ServerDisconnect",
     "ServerErrorReceived",
     "ServerMisbehaved",

@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from cableway.auth.providers.given import TokenSource
     from cableway.engine.settings import PolicyFeed
     from cableway.errors import CableError
-    from cableway.hub.places import PositionStore
     from cableway.policies.backoff import Backoff
     from cableway.policies.energy import RadioProfile
     from cableway.policies.monitors.base import Monitor
+    from cableway.positions.base import PositionStore
     from cableway.stats import CableStats
     from cableway.telemetry.feed import EventStream
     from cableway.transports.base import Transport

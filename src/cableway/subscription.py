@@ -287,7 +287,9 @@ class Subscription(Generic[T]):
         if self._decode is not None:
             message = message.with_data(self._decode(message.data))
         if options.commit == "ack":
-            message.on_ack = self._acknowledge
+            message.on_ack = partial(self._acknowledge, message)
+            if message.stream is not None and message.epoch is not None and message.offset is not None:
+                self._handle.acks.delivered(message.stream, Position(message.epoch, message.offset))
         return message
 
     def _acknowledge(self, message: Message[Any]) -> None:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from cableway.auth.providers.base import TokenProvider
     from cableway.engine.dialing import Dialing
     from cableway.host.watch import WatchFactory
-    from cableway.hub.places import PositionStore
     from cableway.policies.backoff import Backoff
     from cableway.policies.energy import RadioProfile
     from cableway.policies.remote import Policy
+    from cableway.positions.base import PositionStore
     from cableway.transports.base import Transport
     from cableway.types import MaybeAwaitable
 

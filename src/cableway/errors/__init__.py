@@ -43,6 +43,7 @@ changed, can help. Addresses in texts are redacted.
     ├── RetriesExhausted                 the backoff's own limit of attempts or time was reached
     ├── PublishFailed                    a server did not accept a publication
     ├── TokenUnavailable                 a source of tokens gave none this time
+    ├── PositionsFailed                  a file of positions could not be read or written
     ├── PolicyFailed                     a remote policy could not be fetched, or was not taken
     └── BadPolicy (also ValueError)      a policy document that says what none may say
 """
@@ -64,6 +65,7 @@ from cableway.errors.connecting import (
 )
 from cableway.errors.line import LineClosed, LineLost, LineStale, MalformedFrame, ServerDisconnect, Unauthorized
 from cableway.errors.policy import BadPolicy, PolicyFailed
+from cableway.errors.positions import PositionsFailed
 from cableway.errors.subscriptions import (
     HistoryRejected,
     HistoryTimeout,
@@ -115,6 +117,7 @@ __all__ = [
     "NotConnected",
     "NotSupported",
     "PolicyFailed",
+    "PositionsFailed",
     "ProxyFailure",
     "PublishFailed",
     "RetriesExhausted",

@@ -1,46 +1,79 @@
-"""What one holder of a subscription has acknowledged: a message, and all before it in its stream."""
+"""What user code has acknowledged: up to where a stream may be called done.
+
+An acknowledgement speaks for its message and for all that were handed over before it of the same stream. What came
+before is told by the order of delivery, not by the numbers: the server's era may change, and AnyCable's memory broker
+begins a stream that was idle for long again at 1 within one era.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from attrs import define
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cableway.wire.positions import Position
 
+MOST_RUNS: Final = 64
+"""Runs remembered a stream; only a server that changes its era all the time makes more. The oldest are given up."""
+
+
+@define
+class _Run:
+    """Messages handed over and not acknowledged, of one era, in rising order."""
+
+    epoch: str
+    first: int
+    last: int
+
+    def holds(self, position: Position) -> bool:
+        """Tell whether *position* is one of them."""
+        return self.epoch == position.epoch and self.first <= position.offset <= self.last
+
 
 class Acks:
-    """The last acknowledged position of each stream."""
+    """The acknowledgements of one handle."""
 
     def __init__(self) -> None:
-        self._done: dict[str, Position] = {}
-        self._eras: dict[str, list[str]] = {}
+        self._open: dict[str, deque[_Run]] = {}
 
-    def ack(self, stream: str, position: Position) -> bool:
-        """Take an acknowledgement; tell whether it is news, and not of something older than what was acknowledged."""
-        done = self._done.get(stream)
-        eras = self._eras.setdefault(stream, [])
-        if position.epoch not in eras:
-            eras.append(position.epoch)
-        if done is not None:
-            older = eras.index(position.epoch) < eras.index(done.epoch)
-            if older or (done.epoch == position.epoch and position.offset <= done.offset):
-                return False
-        self._done[stream] = position
-        return True
+    def delivered(self, stream: str, position: Position) -> None:
+        """Note that a message was handed to user code, in the order in which that happens."""
+        runs = self._open.setdefault(stream, deque(maxlen=MOST_RUNS))
+        if runs and runs[-1].epoch == position.epoch and runs[-1].last < position.offset:
+            runs[-1].last = position.offset
+        else:
+            runs.append(_Run(position.epoch, position.offset, position.offset))
 
-    def at(self, stream: str) -> Position | None:
-        """Return what was acknowledged last of *stream*."""
-        return self._done.get(stream)
+    def ack(self, stream: str, position: Position) -> dict[str, Position]:
+        """Return what is to be saved now: the position, or nothing if it was acknowledged before.
 
-    def lowest(self, stream: str, holders: Iterable[Acks]) -> Position | None:
-        """Return how far all of *holders* have come in *stream*; ``None`` while one has acknowledged nothing of it."""
-        eras = self._eras.get(stream, [])
-        found: list[tuple[int, int, Position]] = []
-        for holder in holders:
-            done = holder.at(stream)
-            if done is None:
-                return None
-            found.append((eras.index(done.epoch) if done.epoch in eras else -1, done.offset, done))
-        return min(found, key=lambda one: one[:2])[2] if found else None
+        Where a stream began again, and two open messages have the same position, the earlier one is meant: a message
+        may then come twice after a restart, but none is lost.
+        """
+        runs = self._open.get(stream, deque())
+        if not any(run.holds(position) for run in runs):
+            return {}
+        while not runs[0].holds(position):
+            runs.popleft()
+        runs[0].first = position.offset + 1
+        if runs[0].first > runs[0].last:
+            runs.popleft()
+        return {stream: position}
+
+
+def lowest(positions: Iterable[Position | None]) -> Position | None:
+    """Return up to where all handles of a subscription are done with one stream, or ``None`` if that cannot be said.
+
+    It cannot where one has acknowledged nothing yet (``None``), and while they are in different eras: what was saved
+    before stays right then. Numbers of before and after a stream began again within an era cannot be told apart here;
+    who knows of such a moment must not mix them.
+    """
+    found = list(positions)
+    known = [position for position in found if position is not None]
+    if not known or len(known) < len(found) or len({position.epoch for position in known}) > 1:
+        return None
+    return min(known, key=lambda position: position.offset)

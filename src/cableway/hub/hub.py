@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cableway.events import Event
     from cableway.hub.effects import HubEffect
     from cableway.hub.options import SubscriptionOptions
-    from cableway.hub.places import PositionStore
+    from cableway.hub.places import Keeper
     from cableway.wire.codecs.base import Codec
     from cableway.wire.dialects.base import BaseDialect
 
@@ -43,9 +43,7 @@ class Hub:
     Each method takes what happened and leaves effects; :meth:`drain` hands them over, oldest first.
     """
 
-    def __init__(
-        self, codec: Codec, dialect: BaseDialect, random: Random, positions: PositionStore | None = None
-    ) -> None:
+    def __init__(self, codec: Codec, dialect: BaseDialect, random: Random, positions: Keeper | None = None) -> None:
         self.on_stray: Callable[[bytes, MalformedFrame | None], None] = lambda *_: None
         """Takes a frame that a consumer found not to be its message."""
         self.on_effects: Callable[[], None] = lambda: None

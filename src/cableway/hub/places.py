@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from cableway.events import PositionsNotSaved
+from cableway.hub.acks import lowest
 from cableway.wire.positions import Bookmark
 
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from cableway.wire.positions import Position
 
 
-class PositionStore(Protocol):
-    """Where positions are kept; ``MemoryPositions`` and ``SQLitePositions`` are such."""
+class Keeper(Protocol):
+    """What this needs of a ``PositionStore``."""
 
     def load(self, subscription: str) -> Bookmark:
         """Return what was saved of *subscription*, an empty bookmark if nothing was."""
@@ -29,7 +30,7 @@ class PositionStore(Protocol):
 class Places:
     """Saves what was delivered before anybody sees it, or what was acknowledged once it was."""
 
-    def __init__(self, store: PositionStore | None) -> None:
+    def __init__(self, store: Keeper | None) -> None:
         self._store = store
         self._failing = False
 
@@ -61,12 +62,14 @@ class Places:
             CableError: It could not be saved.
         """
         wish = handle.wish
-        if not handle.acks.ack(stream, position):
+        done = handle.acks.ack(stream, position)
+        if not done:
             return
-        others = [other.acks for other in wish.handles if other.options.commit == "ack"]
-        lowest = handle.acks.lowest(stream, others)
-        if self._store is not None and wish.identifier is not None and lowest is not None:
-            self._store.save(wish.identifier, Bookmark({stream: lowest}, wish.recall.bookmark.since))
+        handle.done.update(done)
+        others = [other.done.get(stream) for other in wish.handles if other.options.commit == "ack"]
+        together = lowest(others)
+        if self._store is not None and wish.identifier is not None and together is not None:
+            self._store.save(wish.identifier, Bookmark({stream: together}, wish.recall.bookmark.since))
 
     def _save(self, wish: Wish, bookmark: Bookmark) -> None:
         assert self._store is not None  # noqa: S101 - asked before

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cableway.hub.recall.recall import Recall
     from cableway.types import Identifier, MaybeAwaitable
     from cableway.wire.message import Message
+    from cableway.wire.positions import Position
 
 
 class Stand(Enum):
@@ -164,7 +165,9 @@ class Handle:
     fresh_from: float = 0.0
     """When it was made: before the first message, its age counts from then."""
     acks: Acks = field(factory=Acks)
-    """What it has acknowledged."""
+    """What was handed out of it, and acknowledged."""
+    done: dict[str, Position] = field(factory=dict)
+    """What it has acknowledged last of each stream."""
     holder: Any = None
     """The object that users hold."""
     stale_at: float | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from cableway.errors import UsageError
 
@@ -33,7 +33,7 @@ class Message(Generic[T_co]):
     replayed: bool
     """Whether it came out of the server's history instead of live; one that came live while the history was being told
     may count as replayed, too, for nobody can tell the two apart."""
-    on_ack: Callable[[Message[Any]], None]
+    on_ack: Callable[[], None]
     """What an acknowledgement does; set only where messages are acknowledged."""
 
     def __init__(
@@ -77,7 +77,7 @@ class Message(Generic[T_co]):
         if on_ack is None:
             msg = "this message counts as seen already: give SubscriptionOptions(commit='ack') to say it yourself"
             raise UsageError(msg)
-        on_ack(self)
+        on_ack()
 
     def __repr__(self) -> str:
         place = f" {self.stream}@{self.offset}" if self.offset is not None else ""
