@@ -13,9 +13,7 @@ from cableway.engine.core import Engine
 from cableway.engine.dialing import Dialing
 from cableway.engine.figures import figures
 from cableway.engine.gate import DialGate, default_gate
-from cableway.engine.sending import NOT_OPEN
 from cableway.engine.settings import Settings, checked_backoff, checked_monitor
-from cableway.errors import NotConnected
 from cableway.events import Event
 from cableway.hub.options import DEFAULT_OPTIONS, SubscriptionOptions
 from cableway.policies.backoff import ExponentialBackoff
@@ -229,7 +227,7 @@ class Cable:
             NotConnected: The cable is not open.
             CableError: The cable ended with this final failure.
         """
-        self._check_open()
+        self._engine.opening.check()
         overseer = self._engine.overseer
         overseer.demand(reason, hold=True)
         try:
@@ -244,12 +242,12 @@ class Cable:
         Raises:
             NotConnected: The cable is not open.
         """
-        self._check_open()
+        self._engine.opening.check()
         self._engine.overseer.demand(reason)
 
     def rest(self) -> None:
         """Let the line go as soon as nobody holds it, without lingering. A command just sent still has its time."""
-        self._check_open()
+        self._engine.opening.check()
         self._engine.overseer.rest()
 
     def pause(self) -> None:
@@ -280,13 +278,6 @@ class Cable:
             engine.overseer.replace_backoff(checked_backoff(backoff))
         if monitor is not None:
             engine.overseer.replace(checked_monitor(monitor))
-
-    def _check_open(self) -> None:
-        self._engine.enter()
-        if self.state is State.IDLE:
-            raise NotConnected(State.IDLE.value, NOT_OPEN)
-        if self.state is State.CLOSED:
-            raise self._engine.closed_error
 
     def events(self) -> EventStream[Event]:
         """Return an iterator over what happens to the cable from now on; it ends after :class:`~cableway.Closed`."""

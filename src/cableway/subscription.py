@@ -6,8 +6,9 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from cableway.engine.figures import lag_of, subscription_figures
+from cableway.engine.figures import subscription_figures
 from cableway.engine.history import ask_history, history_query, server_seconds
+from cableway.engine.reading import Reading
 from cableway.engine.sending import NOT_OPEN, Outgoing, encode_command
 from cableway.errors import MailboxOverflow, NamingFault, NotConnected, SubscriptionClosed
 from cableway.events import ConfirmationTimedOut, Event, NamingFailed, Rejected
@@ -15,7 +16,7 @@ from cableway.redact import redact_identifier
 from cableway.states import State, SubscriptionState
 from cableway.telemetry.feed import EventFeed, EventStream
 from cableway.types import to_limit, to_seconds
-from cableway.wire.positions import Position
+from cableway.wire.positions import Bookmark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -29,12 +30,10 @@ if TYPE_CHECKING:
     from cableway.stats import SubscriptionStats
     from cableway.types import Identifier, JSONValue, Seconds
     from cableway.wire.message import Message
+    from cableway.wire.positions import Position
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
-
-TURN = 0.001
-"""Seconds after which a consumer that finds message after message gives the loop a turn."""
 
 
 class Subscription(Generic[T]):
@@ -56,18 +55,14 @@ class Subscription(Generic[T]):
         if not engine.at_rest:
             engine.home.check()
         self._waiters: set[asyncio.Future[None]] = set()
-        self._readers: set[asyncio.Future[None]] = set()
-        self._decode = decode
-        self._turn_began = 0.0
-        self._lag: float | None = None
         self._channel = channel
         self._handle = engine.hub.join(identifier, options, self._tell, engine.home.now())
         self._feed = EventFeed(f"subscription {self._label}", engine.feed)
         self._handle.holder = self
         if options.since is not None:
-            self._handle.wish.recall.reach_back(server_seconds(engine, options.since))
+            self._handle.wish.recall.resume(Bookmark(since=server_seconds(engine, options.since)))
         self._mailbox = self._handle.mailbox
-        self._mailbox.on_ready = self._ready
+        self._reading: Reading[T] = Reading(engine, self._handle, decode)
         self._outgoing = Outgoing(engine, self._handle)
         engine.settle()
 
@@ -90,7 +85,7 @@ class Subscription(Generic[T]):
 
     def stats(self) -> SubscriptionStats:
         """Return its figures."""
-        return subscription_figures(self._engine, self._handle, self._lag)
+        return subscription_figures(self._engine, self._handle, self._reading.lag)
 
     def events(self) -> EventStream[Event]:
         """Return an iterator over what happens to it from now on; it ends with the subscription."""
@@ -190,16 +185,10 @@ class Subscription(Generic[T]):
             MailboxOverflow: The mailbox overflowed and its policy is ``"error"``. Iteration may go on after it.
             CableError: The cable ended with this final failure.
         """
-        if not self._mailbox.holds_slice:
-            await self._breathe()
-        while True:
-            try:
-                message = self._mailbox.pop()
-            except IndexError:
-                message = None
-            if message is not None:
-                return self._finished(message)
+        await self._reading.breathe()
+        while (message := self._reading.next()) is None:
             await self._wait_for_message()
+        return message
 
     async def receive(
         self, match: Callable[[Message[T]], bool] | None = None, timeout: Seconds | None = None
@@ -219,7 +208,7 @@ class Subscription(Generic[T]):
         """
         limit = to_limit(timeout, "timeout")
         # Outside of the limit, so that a limit of 0 means "if there is one".
-        await self._breathe()
+        await self._reading.breathe()
         clock = asyncio.timeout(limit)
         try:
             async with clock:
@@ -241,12 +230,9 @@ class Subscription(Generic[T]):
         With a ``decode`` of the channel's that is one, so that a failure of it loses no other.
         """
         out: list[Message[T]] = []
-        while len(out) < (limit if self._decode is None else min(limit, 1)):
-            try:
-                message = self._mailbox.pop()
-            except IndexError:
-                break
-            out.append(self._finished(message))
+        most = min(limit, 1) if self._reading.costly else limit
+        while len(out) < most and (message := self._reading.next()) is not None:
+            out.append(message)
         return out
 
     async def history(
@@ -280,29 +266,6 @@ class Subscription(Generic[T]):
         await self._confirmed()
         return await ask_history(self._engine, self._handle, query, limit)
 
-    def _finished(self, message: Message[Any]) -> Message[T]:
-        options = self._handle.options
-        if options.published_at is not None:
-            self._lag = lag_of(message, options.published_at)
-        if self._decode is not None:
-            message = message.with_data(self._decode(message.data))
-        if options.commit == "ack":
-            message.on_ack = partial(self._acknowledge, message)
-            if message.stream is not None and message.epoch is not None and message.offset is not None:
-                self._handle.acks.delivered(message.stream, Position(message.epoch, message.offset))
-        return message
-
-    def _acknowledge(self, message: Message[Any]) -> None:
-        if message.stream is not None and message.epoch is not None and message.offset is not None:
-            position = Position(message.epoch, message.offset)
-            self._engine.hub.places.acknowledge(self._handle, message.stream, position)
-
-    async def _breathe(self) -> None:
-        now = self._engine.home.now()
-        if now - self._turn_began > TURN:
-            await asyncio.sleep(0)
-            self._turn_began = self._engine.home.now()
-
     async def _wait_for_message(self) -> None:
         if self._mailbox.overflowed:
             self._mailbox.overflowed = False
@@ -310,13 +273,13 @@ class Subscription(Generic[T]):
                 self._handle.wish.label,
                 f"{self._handle.options.max_messages} messages, {self._handle.options.max_bytes} bytes",
             )
-        over = None if self._mailbox.barred else self._over()
+        over = None if self._reading.held else self._over()
         if isinstance(over, SubscriptionClosed | NotConnected):
             raise StopAsyncIteration
         if over is not None:
             raise over
-        await self._change(self._readers)
-        self._turn_began = self._engine.home.now()
+        await self._change(self._reading.waiters)
+        self._reading.rested()
 
     # Commands
 
@@ -378,11 +341,6 @@ class Subscription(Generic[T]):
         finally:
             waiters.discard(waiter)
 
-    def _ready(self) -> None:
-        # Each message may wake a reader; those that find nothing wait again.
-        for reader in self._readers:
-            _settle(reader)
-
     def _tell(self, event: Event | None) -> None:
         if event is not None:
             self._feed.emit(event)
@@ -401,7 +359,7 @@ class Subscription(Generic[T]):
             self._outgoing.advance(over)
         for waiter in self._waiters:
             _settle(waiter, error)
-        for reader in self._readers:
+        for reader in self._reading.waiters:
             _settle(reader)
         if over is not None and self._engine.home.settled:
             self._feed.end_soon()

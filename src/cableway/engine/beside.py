@@ -9,7 +9,7 @@ from cableway.engine.seam import Seam
 from cableway.errors import CableError, ConnectTimeout, LineLost
 from cableway.policies.monitors.base import LineFacts
 from cableway.wire.commands import Subscribe
-from cableway.wire.frames import Welcome
+from cableway.wire.frames import Confirm, Reject, Welcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from cableway.engine.carrier import Carrier, Noted
     from cableway.engine.core import Engine
     from cableway.engine.seam import Arrival
-    from cableway.errors import MalformedFrame
-    from cableway.hub.hub import Hub
+    from cableway.hub.hub import Answer, Hub
     from cableway.wire.frames import Data
 
 AT_ONCE = 16
@@ -52,17 +51,9 @@ class Sieve:
         """Take a message."""
         self._take(data, raw, at, now)
 
-    def confirmed(self, identifier: str, now: float) -> None:
-        """Hand a confirmation on."""
-        self._hub.confirmed(identifier, now)
-
-    def rejected(self, identifier: str | None, now: float) -> None:
-        """Hand a rejection on."""
-        self._hub.rejected(identifier, now)
-
-    def told_past(self, identifier: str, *, confirmed: bool, now: float) -> None:
-        """Hand the end of an account of the past on."""
-        self._hub.told_past(identifier, confirmed=confirmed, now=now)
+    def hear(self, frame: Answer, now: float) -> None:
+        """Hand an answer on."""
+        self._hub.hear(frame, now)
 
 
 class Beside(Sieve):
@@ -150,31 +141,21 @@ class Beside(Sieve):
         self._error = error
         self._news.set()
 
-    def said(self) -> None:
-        """Nothing of this counts yet."""
-
-    def noted(self, frame: Noted) -> None:
-        """Nothing of this counts yet."""
-
-    def told_past(self, identifier: str, *, confirmed: bool, now: float) -> None:
-        """Nothing was asked here."""
-
-    def misbehaved(self, fault: MalformedFrame) -> None:
+    def noted(self, news: Noted) -> None:
         """Nothing of this counts yet."""
 
     def settle(self) -> None:
         """Something was read: what passed may have woken somebody."""
         self._engine.settle()
 
-    def confirmed(self, identifier: str, now: float) -> None:  # noqa: ARG002 - the interface
-        """A subscription is live here, too."""
-        if identifier in self._asked:
-            self.moved.add(identifier)
-            self._answered(identifier)
-
-    def rejected(self, identifier: str | None, now: float) -> None:  # noqa: ARG002 - the interface
-        """The server refused it here, or took it back: it is asked for again once the line counts."""
-        if identifier is not None and (identifier in self._asked or identifier in self.moved):
+    def hear(self, frame: Answer, now: float) -> None:  # noqa: ARG002 - the interface
+        """A subscription is live here, too; or was refused, or taken back."""
+        identifier = frame.identifier
+        if isinstance(frame, Confirm) and identifier in self._asked:
+            self.moved.add(frame.identifier)
+            self._answered(frame.identifier)
+        elif isinstance(frame, Reject) and identifier is not None and identifier in self._asked | self.moved:
+            # It is asked for again once the line counts.
             self.moved.discard(identifier)
             self._seams.pop(identifier, None)
             self._refused.add(identifier)

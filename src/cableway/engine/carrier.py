@@ -29,6 +29,8 @@ from cableway.wire.frames import (
     Frame,
     Ping,
     Pong,
+    PresenceChange,
+    PresenceInfo,
     Reject,
     RejectHistory,
     ServerError,
@@ -49,8 +51,8 @@ _AUTH_REASONS = frozenset({"unauthorized", "token_expired"})
 ANYCABLE = "x-anycable-version"
 """The header by which AnyCable names itself in its answer to the upgrade."""
 
-Noted: TypeAlias = Ping | Pong | Confirm | ServerError
-"""Frames that an owner takes note of."""
+Noted: TypeAlias = Ping | Pong | Confirm | ServerError | MalformedFrame
+"""What an owner takes note of: frames, and the first malformed one of an episode."""
 
 
 class Owner(Protocol):
@@ -62,14 +64,8 @@ class Owner(Protocol):
     def broke(self, carrier: Carrier, error: CableError) -> None:
         """The line is of no more use."""
 
-    def said(self) -> None:
-        """A command was written."""
-
-    def noted(self, frame: Noted) -> None:
+    def noted(self, news: Noted) -> None:
         """The server sent something that is of no matter to a subscription alone."""
-
-    def misbehaved(self, fault: MalformedFrame) -> None:
-        """An episode of malformed frames began."""
 
     def settle(self) -> None:
         """Something happened: carry out what the hub asks for."""
@@ -86,6 +82,7 @@ class Carrier:
         clock: Callable[[], float],
         *,
         moved: Callable[[], None] = lambda: None,
+        said: Callable[[], None] = lambda: None,
     ) -> None:
         self.speech: Speech = speech
         """What is spoken on it; known for sure once it is open."""
@@ -101,6 +98,8 @@ class Carrier:
         self._clock = clock
         # Called for each transfer, so that somebody may reckon what it costs.
         self._moved = moved
+        # Called for each command that the server has to read for us.
+        self._said = said
         self._connection: Connection | None = None
         self._welcome_by = float("inf")
         self._welcome_timeout = 0.0
@@ -162,7 +161,7 @@ class Carrier:
             self._moved()
             self.connection.send(self.speech.codec.encode(self.speech.dialect.compose(command)))
             if not isinstance(command, Beat | Probe):
-                self.owner.said()
+                self._said()
 
     def pause(self) -> None:
         """Stop reading."""
@@ -255,7 +254,7 @@ class Carrier:
         if self.session.flooded:
             self._break(fault)
         elif self.session.episode_begins:
-            self.owner.misbehaved(fault)
+            self.owner.noted(fault)
 
     def _act(self, frame: Frame, raw: bytes, at: float) -> None:
         now = self._clock()
@@ -268,13 +267,11 @@ class Carrier:
                     self.send(Beat())
             case Pong() | ServerError():
                 self.owner.noted(frame)
-            case ConfirmHistory(identifier) | RejectHistory(identifier):
-                self.hub.told_past(identifier, confirmed=isinstance(frame, ConfirmHistory), now=now)
-            case Confirm(identifier):
+            case Confirm():
                 self.owner.noted(frame)
-                self.hub.confirmed(identifier, now)
-            case Reject(identifier):
-                self.hub.rejected(identifier, now)
+                self.hub.hear(frame, now)
+            case Reject() | ConfirmHistory() | RejectHistory() | PresenceChange() | PresenceInfo():
+                self.hub.hear(frame, now)
             case Welcome(sid):
                 probes = sid is not None or ANYCABLE in self.connection.response_headers
                 self.owner.welcomed(LineFacts(probes=probes), frame)

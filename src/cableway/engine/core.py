@@ -20,8 +20,9 @@ from cableway.engine.overseer import STOOD_STILL, Overseer
 from cableway.engine.resync import resync
 from cableway.engine.sending import Outgoing, send_waiting
 from cableway.engine.sessions import Sessions
+from cableway.engine.vigilance import Vigilance
 from cableway.engine.waiting import Waiting
-from cableway.errors import CableError, NotConnected
+from cableway.errors import CableError, MalformedFrame, NotConnected
 from cableway.events import (
     CallbackFailed,
     Closed,
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
 
     from cableway.engine.carrier import Carrier, Noted
     from cableway.engine.settings import Settings
-    from cableway.errors import MalformedFrame
     from cableway.policies.monitors.base import LineFacts
     from cableway.wire.frames import Welcome
 
@@ -68,6 +68,7 @@ class Engine:
         self.waiting: Waiting = Waiting(self.home)
         self.farewells: Farewells = Farewells(self.home)
         self.overseer: Overseer = Overseer(self)
+        self.vigilance: Vigilance = Vigilance(self)
         self.credentials: Credentials = Credentials(self)
         self.sessions: Sessions = Sessions()
         self.handover: HandOver = HandOver(self)
@@ -185,18 +186,14 @@ class Engine:
         self.hub.line_up(transport, now, protocol=speech.name, restored=restored)
         self.do(effects)
 
-    def said(self) -> None:
-        """A command was written."""
-        self.overseer.vigil.said(self.home.now())
-
     def broke(self, carrier: Carrier, error: CableError) -> None:
         """The line is of no more use."""
         if carrier is self.carrier:
             self.failed(error)
 
-    def noted(self, frame: Noted) -> None:
+    def noted(self, news: Noted) -> None:
         """Take note of what is of no matter to a subscription alone."""
-        match frame:
+        match news:
             case Ping(message):
                 self.credentials.beaten(message)
                 self.hub.historian.beaten(message, self.home.now())
@@ -209,13 +206,12 @@ class Engine:
             case Confirm():
                 self.line.confirmed()
             case Pong():
-                self.overseer.answered()
+                self.overseer.vitals.answered(self.home.now())
+                self.vigilance.answered()
             case ServerError(fields):
                 self.feed.emit(ServerErrorReceived(fields))
-
-    def misbehaved(self, fault: MalformedFrame) -> None:
-        """An episode of malformed frames began."""
-        self.feed.emit(ServerMisbehaved(fault.rule))
+            case MalformedFrame():
+                self.feed.emit(ServerMisbehaved(news.rule))
 
     # Inside
 
@@ -255,7 +251,7 @@ class Engine:
             case Recycle(error) if carrier is not None:
                 self.failed(error)
             case Doubt():
-                self.overseer.vigil.doubt(self.home.now())
+                self.vigilance.doubt()
             case Resync(handle):
                 _ = self.spawn(resync(self, handle), "cableway-resync")
             case PauseReading() if carrier is not None:
@@ -327,7 +323,8 @@ class Engine:
 
     def rearm(self) -> None:
         """Set the timer to the next thing that is due."""
-        times = (self.overseer.deadline, self.hub.deadline, self.carrier.deadline if self.carrier is not None else None)
+        carrier = self.carrier.deadline if self.carrier is not None else None
+        times = (self.overseer.deadline, self.vigilance.deadline, self.hub.deadline, carrier)
         due = min((time for time in times if time is not None), default=None)
         if self._timer is not None:
             # A timer that fires too early only looks again: cheaper than a new one for each frame that comes.
@@ -350,7 +347,7 @@ class Engine:
         due = self.overseer.deadline
         if due is not None and due <= now:
             self.overseer.look(timely=True)
-        self.overseer.keep_vigil()
+        self.vigilance.tick()
         self.hub.tick(now)
         if self.carrier is not None:
             self.carrier.tick(now)

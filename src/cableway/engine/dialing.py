@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from random import Random
 
-    from cableway.policies.negotiation import Negotiation
+    from cableway.engine.negotiation import Negotiation
     from cableway.transports.base import Connection
     from cableway.types import HeaderSource, MaybeAwaitable, ParamSource
     from cableway.wire.subprotocols import Subprotocol

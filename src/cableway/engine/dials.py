@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 from cableway.engine.carrier import Carrier
 from cableway.engine.dialing import Dialer, check_protocol, dial_failure
+from cableway.engine.negotiation import Negotiation
 from cableway.engine.speech import Speech
 from cableway.errors import CableError, HandshakeRefused
 from cableway.events import Connecting
 from cableway.policies.classify import Cause, classify
-from cableway.policies.negotiation import Negotiation
 from cableway.redact import redact_url
 from cableway.wire.subprotocols import BASE_JSON, EXTENDED_JSON
 
@@ -55,7 +55,9 @@ class Dials:
     def carrier(self, owner: Owner, hub: Hub | Sieve) -> Carrier:
         """Make a line, not opened yet, that reports to *owner*."""
         engine = self._engine
-        return Carrier(owner, hub, Speech.of(BASE_JSON), engine.home.now, moved=engine.overseer.moved)
+        return Carrier(
+            owner, hub, Speech.of(BASE_JSON), engine.home.now, moved=engine.overseer.moved, said=engine.vigilance.said
+        )
 
     async def open_beside(self, carrier: Carrier) -> None:
         """Open a line beside the one that is up. Cancelled, it leaves nothing open.

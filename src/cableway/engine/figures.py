@@ -45,7 +45,7 @@ def subscription_figures(engine: Engine, handle: Handle, lag: float | None) -> S
         replaced=mailbox.replaced,
         high_water=mailbox.high_water,
         duplicates=wish.recall.duplicates,
-        gaps=wish.recall.gaps,
+        gaps=wish.recall.account.gaps,
         age=None if wish.heard is None else max(0.0, engine.home.now() - wish.heard),
         lag=lag,
         stale=handle.stale_at is not None,

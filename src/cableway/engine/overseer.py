@@ -12,7 +12,6 @@ from cableway.host.network import is_ours
 from cableway.policies.energy import EnergyAccountant
 from cableway.policies.line import Happening
 from cableway.policies.oversight import SHORTEST_LOOK, Order, Oversight, Scene
-from cableway.policies.vigil import PATIENCE, Vigil
 from cableway.policies.vitals import Vitals
 from cableway.runtime import resolve
 from cableway.states import State
@@ -49,7 +48,6 @@ class Overseer:
     def __init__(self, engine: Engine) -> None:
         self.oversight: Oversight = Oversight(engine.settings.monitor, gated=engine.settings.gate is not None)
         self.vitals: Vitals = Vitals()
-        self.vigil: Vigil = Vigil()
         self.backoff: Backoff = engine.settings.backoff
         """The user's own, whatever a policy says."""
         radio = engine.settings.radio
@@ -105,7 +103,7 @@ class Overseer:
     def deadline(self) -> float | None:
         """When :meth:`look` has something to do."""
         line = self._engine.line
-        times = (self.oversight.due, None if self.oversight.asking else line.retry_at, self.vigil.deadline)
+        times = (self.oversight.due, None if self.oversight.asking else line.retry_at)
         return min((time for time in times if time is not None), default=None)
 
     def look(self, *, timely: bool = False) -> None:
@@ -199,26 +197,8 @@ class Overseer:
         """The server has welcomed us."""
         self._up_at = self._engine.home.now()
         self.vitals.line_up()
-        self.vigil.line_up(asks=facts.probes)
+        self._engine.vigilance.line_up(facts)
         self.oversight.line_up(facts, self._engine.home.now())
-
-    def answered(self) -> None:
-        """The server gave the sign of life that it was asked for."""
-        self.vitals.answered(self._engine.home.now())
-        self.vigil.answered()
-
-    def keep_vigil(self) -> None:
-        """Ask whether the server still reads, where that is due; drop the line of one that does not."""
-        engine, now = self._engine, self._engine.home.now()
-        if engine.line.state is not State.CONNECTED:
-            self.vigil.line_down()
-        elif engine.hub.router.paused:
-            self.vigil.excuse(now)
-        elif self.vigil.is_deaf(now):
-            engine.failed(LineStale(PATIENCE, "the server beats, but it has read no command"))
-        elif self.vigil.ask(now):
-            self.vitals.asked(now)
-            engine.up.send(Probe())
 
     def beaten(self) -> None:
         """The server beat."""

@@ -26,4 +26,5 @@ async def resync(engine: Engine, handle: Handle) -> None:
     except Exception as error:  # noqa: BLE001 - the user's function; it is told, and messages go on
         handle.tell(CallbackFailed("on_resync", error))
     finally:
-        engine.hub.resynced(handle)
+        handle.mailbox.lift()
+        engine.settle()

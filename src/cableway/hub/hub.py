@@ -17,6 +17,7 @@ from cableway.hub.router import Router
 from cableway.hub.wish import Handle, Stand, Turn, Wish
 from cableway.states import SubscriptionState
 from cableway.types import Identifier, MaybeAwaitable
+from cableway.wire.frames import Confirm, ConfirmHistory, HistoryAnswer, PresenceNews, Reject, RejectHistory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 RENOUNCED_LIMIT = 1000
 """Identifiers remembered as told off, so that a confused server cannot fill the memory."""
+
+Answer: TypeAlias = Confirm | Reject | HistoryAnswer | PresenceNews
+"""What a server says of one subscription, beside its messages."""
 
 NameSource: TypeAlias = "Callable[[], MaybeAwaitable[Identifier]]"
 
@@ -181,7 +185,7 @@ class Hub:
         for wish in self.wishes:
             self._driver.turn(wish, Turn.LINE_UP, now)
         for identifier in restored or ():
-            self.confirmed(identifier, now)
+            self._confirmed(identifier, now)
         self._driver.pump(now)
 
     def line_down(self, error: CableError | None, now: float) -> None:
@@ -212,30 +216,17 @@ class Hub:
                 self._driver.turn(found, Turn.CONFIRMED, now)
         self._driver.pump(now)
 
-    def confirmed(self, identifier: str, now: float) -> None:
-        """The server confirmed a subscription."""
-        wish = self._wishes.get(identifier) or self._unwanted(identifier)
-        if wish is not None:
-            self._driver.turn(wish, Turn.CONFIRMED, now)
-            self._driver.pump(now)
-
-    def rejected(self, identifier: str | None, now: float) -> None:
-        """The server refused a subscription, or took it back."""
-        wish = self._wishes.get(identifier) if identifier is not None else None
-        if wish is not None:
-            keep = any(handle.options.retry_rejected for handle in wish.handles)
-            self._driver.turn(wish, Turn.KEPT if keep else Turn.REJECTED, now)
-            self._driver.pump(now)
-
-    def told_past(self, identifier: str, *, confirmed: bool, now: float) -> None:
-        """The server told what was asked of a subscription's past, or refused to."""
-        wish = self._wishes.get(identifier)
-        if wish is not None:
-            wish.recall.answered(confirmed=confirmed, now=now)
-
-    def resynced(self, handle: Handle) -> None:
-        """The holder of *handle* has brought itself up to date."""
-        handle.mailbox.lift()
+    def hear(self, frame: Answer, now: float) -> None:
+        """Take an answer of the server's."""
+        match frame:
+            case Confirm(identifier):
+                self._confirmed(identifier, now)
+            case Reject(identifier):
+                self._rejected(identifier, now)
+            case ConfirmHistory(identifier) | RejectHistory(identifier):
+                wish = self._wishes.get(identifier)
+                if wish is not None:
+                    wish.recall.answered(confirmed=isinstance(frame, ConfirmHistory), now=now)
 
     def named(self, wish: Wish, identifier: Identifier | None, now: float) -> None:
         """The source of a name has answered; ``None``: it failed, and is asked again after a while."""
@@ -258,6 +249,19 @@ class Hub:
         self.freshness.tick(now)
 
     # Inside
+
+    def _confirmed(self, identifier: str, now: float) -> None:
+        wish = self._wishes.get(identifier) or self._unwanted(identifier)
+        if wish is not None:
+            self._driver.turn(wish, Turn.CONFIRMED, now)
+            self._driver.pump(now)
+
+    def _rejected(self, identifier: str | None, now: float) -> None:
+        wish = self._wishes.get(identifier) if identifier is not None else None
+        if wish is not None:
+            keep = any(handle.options.retry_rejected for handle in wish.handles)
+            self._driver.turn(wish, Turn.KEPT if keep else Turn.REJECTED, now)
+            self._driver.pump(now)
 
     def _find(self, identifier: Identifier | NameSource) -> Wish:
         if callable(identifier):

@@ -13,6 +13,8 @@ from cableway.hub.recall.settling import Hole, settle
 from cableway.wire.positions import HistoryQuery
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cableway.hub.recall.book import Book
     from cableway.hub.recall.recall import Recall
 
@@ -26,8 +28,12 @@ EVERY = 1.0
 class Healing:
     """Heals the holes of one subscription."""
 
-    def __init__(self, recall: Recall) -> None:
+    def __init__(
+        self, recall: Recall, ask: Callable[[Question, float], None], wake: Callable[[float | None], None]
+    ) -> None:
         self._recall = recall
+        self._ask = ask
+        self._wake = wake
 
     def mind(self, book: Book, now: float) -> None:
         """A hole was met, or is still there."""
@@ -49,7 +55,7 @@ class Healing:
             if book.hole_at is not None
         ]
         if times and recall.idle and recall.can_heal:
-            recall.set(min(times))
+            self._wake(min(times))
 
     def tick(self, now: float) -> None:
         """Ask for a hole whose time has come."""
@@ -60,7 +66,7 @@ class Healing:
                 continue
             book.asked_at = now
             hole = Hole(book.stream, book.epoch, position.offset + 1, min(book.ahead(), default=1) - 1)
-            recall.ask(Question(Kind.HEAL, HistoryQuery({book.stream: position}), hole=hole), now)
+            self._ask(Question(Kind.HEAL, HistoryQuery({book.stream: position}), hole=hole), now)
             return
         self.plan()
 

@@ -65,7 +65,7 @@ class Recall:
         self._plan: deque[Question] = deque()
         self._horizon = Horizon(historian)
         self._listings = Listings(self.ledger)
-        self._healing = Healing(self)
+        self._healing = Healing(self, self._ask, self._set)
         self._asked = False
         self._with: HistoryQuery | None = None
         # Whether there is something to recover, the server has it, it left a question unanswered on this line, and
@@ -78,24 +78,19 @@ class Recall:
     # What the hub tells
 
     def resume(self, bookmark: Bookmark) -> None:
-        """Go on from where an earlier process, or an earlier handle, left off."""
+        """Begin where an earlier process left off, or at some time; once it is subscribed it is too late for that."""
+        if self._missed or not (bookmark.streams or bookmark.since is not None):
+            return
         for stream, position in bookmark.streams.items():
             self.ledger.begin(self.ledger.open(stream), position.epoch, position.offset)
-        horizon = self._horizon
-        horizon.since = bookmark.since if horizon.since is None else horizon.since
-        self._missed = self._missed or bool(bookmark.streams) or bookmark.since is not None
+        self._horizon.since = bookmark.since
+        self._missed = True
 
     @property
     def bookmark(self) -> Bookmark:
         """How far it has come."""
         streams = {name: place for name, book in self.ledger.books.items() if (place := book.position) is not None}
         return Bookmark(streams, self._horizon.since)
-
-    def reach_back(self, since: int) -> None:
-        """Ask for what was published since that time when it is first subscribed; later, it is too late for that."""
-        if not self._missed:
-            self._horizon.since = since
-            self._missed = True
 
     @property
     def can_heal(self) -> bool:
@@ -106,11 +101,6 @@ class Recall:
     def idle(self) -> bool:
         """Whether no question is open."""
         return self._question is None
-
-    @property
-    def gaps(self) -> int:
-        """Gaps that were told, healed ones included."""
-        return self.account.gaps
 
     def subscribe(self, now: float) -> Subscribe:
         """Write the subscribe command, with the question for what was missed."""
@@ -130,9 +120,9 @@ class Recall:
         if not self._historian.extended:
             self._close(f"{self._historian.protocol} has no past to ask for")
         elif self._asked and self._with is not None:
-            self.ask(Question(Kind.RECOVER, self._with), now, send=False)
+            self._ask(Question(Kind.RECOVER, self._with), now, send=False)
         elif (query := self._query()) is not None:
-            self.ask(Question(Kind.RECOVER, query), now)
+            self._ask(Question(Kind.RECOVER, query), now)
         else:
             self._close("no message had come yet, nor the server's time: there is no place to go on from")
 
@@ -148,7 +138,7 @@ class Recall:
         self._live = self._asked = self._deaf = self._recovered = False
         self._with = self._question = None
         self._plan.clear()
-        self.set(None)
+        self._set(None)
         self._listings.fail(NotConnected(State.DISCONNECTED.value, "the line broke before the answer came"))
         self.ledger.forget_endings()
 
@@ -162,7 +152,7 @@ class Recall:
     def handed_over(self, now: float) -> None:
         """Another line took over: what was asked on the old one is asked again."""
         if self._question is not None:
-            self.ask(self._question, now)
+            self._ask(self._question, now)
 
     # Messages
 
@@ -235,10 +225,9 @@ class Recall:
         mark = self.bookmark
         return HistoryQuery(mark.streams, mark.since) if mark.streams or mark.since is not None else None
 
-    def ask(self, question: Question, now: float, *, send: bool = True) -> None:
-        """Put a question to the server; without *send* it is on its way already."""
+    def _ask(self, question: Question, now: float, *, send: bool = True) -> None:
         self._question = question
-        self.set(now + ANSWER)
+        self._set(now + ANSWER)
         if question.kind in (Kind.RECOVER, Kind.HEAL):
             for book in self.ledger.books.values():
                 book.replays.clear()
@@ -307,7 +296,7 @@ class Recall:
             # Asked once, whatever the answer is.
             self._told = True
         if self._plan:
-            self.ask(self._plan.popleft(), now)
+            self._ask(self._plan.popleft(), now)
         else:
             self._finish(now)
 
@@ -345,7 +334,7 @@ class Recall:
         self.account.give()
 
     def _rest(self, now: float) -> None:
-        self.set(None)
+        self._set(None)
         self._held_bytes = 0
         if self._listings:
             self._list_next(now)
@@ -373,15 +362,14 @@ class Recall:
             self._healing.tick(now)
         elif self._historian.router.paused:
             # The answer may be among what is not read at the moment.
-            self.set(now + ANSWER)
+            self._set(now + ANSWER)
         else:
             # An answer that comes after all must not be taken for that to a later question.
             self._deaf = True
             self._historian.doubt("no answer to a question for the past")
             self._give_up("the server did not answer", now)
 
-    def set(self, due: float | None) -> None:
-        """Have :meth:`tick` called at *due*."""
+    def _set(self, due: float | None) -> None:
         self._historian.agenda.put(self, due)
 
     # Listings
@@ -398,7 +386,7 @@ class Recall:
 
     def _list_next(self, now: float) -> None:
         listing = self._listings.next()
-        self.ask(Question(Kind.LISTING, listing.query, listing), now)
+        self._ask(Question(Kind.LISTING, listing.query, listing), now)
 
     def _end_listing(self, question: Question, error: CableError | None, now: float) -> None:
         self._question = None
