@@ -70,38 +70,46 @@ class Decoder:
 
     def _values(self, frames: list[bytes], start: int, at: float) -> list[Message[Any]]:
         out: list[Message[Any]] = []
+        tail, stream, epoch = "", "", ""
         for frame in frames:
+            message: Message[Any] | None = None
             try:
                 text = str(frame, "utf-8")
                 value, end = _read_value(text, start)
             except (ValueError, RecursionError):
                 text, value, end = "", None, 0
-            rest = text[end:]
-            message = Message(value, at) if rest == "}" else self._placed(value, rest, at) or self._in_full(frame, at)
+            if text[end:] == "}":
+                message = Message(value, at)
+            elif text.endswith("}"):
+                if not tail or not text.startswith(tail, end):
+                    tail = text[end : text.rfind(":") + 1]
+                    stream, epoch = self.places.get(tail, ("", ""))
+                number = text[end + len(tail) : -1]
+                # As JSON writes a number: nothing else that Python reads as one.
+                if stream and number.isdecimal() and number.isascii() and number[0] != "0":
+                    message = Message(value, at, stream=stream, epoch=epoch, offset=int(number))
+            message = message or self._in_full(frame, at)
             if message is not None:
                 out.append(message)
         return out
-
-    def _placed(self, value: JSONValue, rest: str, at: float) -> Message[Any] | None:
-        cut = rest.rfind(":") + 1
-        place = self.places.get(rest[:cut])
-        number = rest[cut:-1]
-        # As JSON writes a number: nothing else that Python reads as one.
-        if place is None or rest[-1:] != "}" or not number.isdecimal() or not number.isascii() or number[0] == "0":
-            return None
-        return Message(value, at, stream=place[0], epoch=place[1], offset=int(number))
 
     def _wholes(self, read: Callable[[bytes], JSONValue], frames: list[bytes], at: float) -> list[Message[Any]]:
         identifier = self.identifier
         out: list[Message[Any]] = []
         for frame in frames:
+            message: Message[Any] | None = None
             mapping: dict[str, Any] = {}
             try:
                 mapping = read(frame)
-                plain = len(mapping) == 2 and mapping["identifier"] == identifier and "message" in mapping
+                if mapping["identifier"] == identifier:
+                    if len(mapping) == 2:
+                        message = Message(mapping["message"], at)
+                    elif len(mapping) == 5:
+                        message = _placed_message(mapping, at)
             except (ValueError, TypeError, LookupError):
-                plain = False
-            message = Message(mapping["message"], at) if plain else self._whole(mapping, frame, at)
+                pass
+            if message is None:
+                message = self._whole(mapping, frame, at)
             if message is not None:
                 out.append(message)
         return out
@@ -129,3 +137,10 @@ class Decoder:
             return Message(parsed.message, at, stream=parsed.stream, epoch=parsed.epoch, offset=parsed.offset)
         self.stray(frame, None)
         return None
+
+
+def _placed_message(mapping: dict[str, Any], at: float) -> Message[Any] | None:
+    stream, epoch, offset = mapping["stream_id"], mapping["epoch"], mapping["offset"]
+    if type(stream) is not str or type(epoch) is not str or type(offset) is not int or offset < 0:
+        return None
+    return Message(mapping["message"], at, stream=stream, epoch=epoch, offset=offset)

@@ -49,25 +49,31 @@ class Ledger:
 
         The first frame that does not ends the count: it, and those after it, have to be read in full.
         """
-        book = self._latest
-        for number, frame in enumerate(run):
+        book, number = self._latest, 0
+        tail, last = (book.tail, book.last) if book is not None else (b"", None)
+        for frame in run:
             cut = frame.rfind(STREAM_KEY)
-            if cut < 0:
-                continue
-            if book is None or not frame.startswith(book.tail, cut):
-                book = self._by_tail.get(frame[cut : frame.rfind(b":") + 1])
-                if book is None:
-                    return number
-                self._latest = book
-            try:
-                offset = int(frame[cut + len(book.tail) : -1])
-            except ValueError:
-                return number
-            if book.last is None or offset != book.last + 1 or book.held:
-                return number
-            book.last = offset
-            book.heard = now
-        return len(run)
+            if cut >= 0:
+                if not tail or not frame.startswith(tail, cut):
+                    self._note(book, last, now)
+                    book = self._by_tail.get(frame[cut : frame.rfind(b":") + 1])
+                    if book is None:
+                        break
+                    self._latest, tail, last = book, book.tail, book.last
+                try:
+                    offset = int(frame[cut + len(tail) : -1])
+                except ValueError:
+                    break
+                if last is None or offset != last + 1 or (book is not None and book.held):
+                    break
+                last = offset
+            number += 1
+        self._note(book, last, now)
+        return number
+
+    def _note(self, book: Book | None, last: int | None, now: float) -> None:
+        if book is not None and last != book.last:
+            book.last, book.heard = last, now
 
     def learn(self, raw: bytes, message: Message[object]) -> bytes | None:
         """Learn how the frames of the stream end by which *message* came; return that, if it is new."""
