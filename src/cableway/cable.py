@@ -94,7 +94,7 @@ class Cable:
         dial_gate: A limit on dials, to be shared by several cables. By default all cables of a process share one that
             lets 20 dials to a host pass at once and then 10 a second; ``None``: no limit.
         gate: A plain or async function that is asked before each dial whether there may be one: "are we online?". While
-            it says no the cable is dormant, and it is asked every five seconds. One that fails or takes ten seconds said no.
+            it says no the cable is dormant, and is asked every five seconds. One that fails or takes ten s said no.
         policy: A :class:`~cableway.RemotePolicy` to take backoff and limits from.
         token: What the server knows you by: a str, a function that gives one, or a source such as
             :class:`~cableway.EndpointToken`. It is renewed ahead of its end, and when the server refuses it.

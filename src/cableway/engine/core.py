@@ -196,7 +196,7 @@ class Engine:
         match news:
             case Ping(message):
                 self.credentials.beaten(message)
-                self.hub.historian.beaten(message, self.home.now())
+                self.hub.hear(news, self.home.now())
                 self.line.beaten()
                 if self.line.is_good(self.home.now()):
                     self.credentials.accepted()

@@ -17,7 +17,7 @@ from cableway.hub.router import Router
 from cableway.hub.wish import Handle, Stand, Turn, Wish
 from cableway.states import SubscriptionState
 from cableway.types import Identifier, MaybeAwaitable
-from cableway.wire.frames import Confirm, ConfirmHistory, HistoryAnswer, PresenceNews, Reject, RejectHistory
+from cableway.wire.frames import Confirm, ConfirmHistory, HistoryAnswer, Ping, PresenceNews, Reject, RejectHistory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -216,9 +216,12 @@ class Hub:
                 self._driver.turn(found, Turn.CONFIRMED, now)
         self._driver.pump(now)
 
-    def hear(self, frame: Answer, now: float) -> None:
-        """Take an answer of the server's."""
+    def hear(self, frame: Answer | Ping, now: float) -> None:
+        """Take an answer of the server's, or its beat."""
         match frame:
+            case Ping(message):
+                self.historian.beaten(message, now)
+                self.places.keep_time(self._wishes.values())
             case Confirm(identifier):
                 self._confirmed(identifier, now)
             case Reject(identifier):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
+from weakref import WeakKeyDictionary
 
 from cableway.events import PositionsNotSaved
 from cableway.hub.acks import lowest
@@ -27,12 +28,17 @@ class Keeper(Protocol):
         ...
 
 
+EVERY = 30
+"""Seconds between two times that are saved for a subscription by which nothing comes."""
+
+
 class Places:
     """Saves what was delivered before anybody sees it, or what was acknowledged once it was."""
 
     def __init__(self, store: Keeper | None) -> None:
         self._store = store
         self._failing = False
+        self._kept: WeakKeyDictionary[Wish, int] = WeakKeyDictionary()
 
     def load(self, wish: Wish) -> None:
         """Have *wish* go on from where it left off."""
@@ -54,6 +60,16 @@ class Places:
             receipt = all(handle.options.commit == "receipt" for handle in wish.handles)
             if receipt and (bookmark.streams or bookmark.since is not None):
                 self._save(wish, bookmark)
+
+    def keep_time(self, wishes: Iterable[Wish]) -> None:
+        """Save now and then up to when *wishes* have heard all, where no message has given them a place yet."""
+        if self._store is None:
+            return
+        for wish in wishes:
+            since = wish.recall.heard_until
+            if since is not None and wish.identifier is not None and since >= self._kept.get(wish, 0) + EVERY:
+                self._kept[wish] = since
+                self._save(wish, Bookmark(since=since))
 
     def acknowledge(self, handle: Handle, stream: str, position: Position) -> None:
         """Take the word of *handle* that it is done with a message, and with all before it in its stream.
