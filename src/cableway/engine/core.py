@@ -129,6 +129,7 @@ class Engine:
         if self.settings.policy is not None:
             await self.settings.policy.released()
         await self.credentials.released()
+        self.hub.places.close(self.hub.wishes)
         await self.feed.settle(timeout)
 
     async def _flush(self, timeout: float) -> None:

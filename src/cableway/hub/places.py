@@ -27,6 +27,10 @@ class Keeper(Protocol):
         """Keep *bookmark*; streams that it does not name stay as they are."""
         ...
 
+    def close(self) -> None:
+        """Let go of files and the like."""
+        ...
+
 
 EVERY = 30
 """Seconds between two times that are saved for a subscription by which nothing comes."""
@@ -86,6 +90,15 @@ class Places:
         together = lowest(others)
         if self._store is not None and wish.identifier is not None and together is not None:
             self._store.save(wish.identifier, Bookmark({stream: together}, wish.recall.bookmark.since))
+
+    def close(self, wishes: Iterable[Wish]) -> None:
+        """The cable was closed. A store opens again by itself when it is used again."""
+        if self._store is not None:
+            try:
+                self._store.close()
+            except Exception as error:  # noqa: BLE001 - what it could not write is told
+                for wish in wishes:
+                    self._tell(wish, error)
 
     def _save(self, wish: Wish, bookmark: Bookmark) -> None:
         assert self._store is not None  # noqa: S101 - asked before
