@@ -10,7 +10,7 @@ from cableway.gateway import Connection, Request
 from cableway.gateway.connection import identifiers_text, read_cookies
 
 if TYPE_CHECKING:
-    from cableway.wire.server_session import Expulsion
+    from cableway.wire.expulsions import Expulsion
 
 
 class Outlet:

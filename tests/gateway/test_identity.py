@@ -14,7 +14,7 @@ from cableway.errors import UsageError
 from cableway.gateway import Connection, Gateway, GatewayOptions
 from cableway.gateway.connection import Request
 from cableway.gateway.identity import TokenRule, TurnedAway, find_token, read_identifiers, token_rule
-from cableway.wire.server_session import TOKEN_EXPIRED, UNAUTHORIZED
+from cableway.wire.expulsions import TOKEN_EXPIRED, UNAUTHORIZED
 from tests.conformance.raw_client import BASE, RawClient, until
 
 SECRET = "canary-of-the-secret-which-nobody-may-see"

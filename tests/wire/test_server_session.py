@@ -9,23 +9,19 @@ import pytest
 
 from cableway.transitions import UnexpectedEvent
 from cableway.wire.commands import Perform, Subscribe, Unsubscribe
+from cableway.wire.expulsions import SERVER_RESTART, TOKEN_EXPIRED, TOO_SLOW, closed_remotely, server_restart
+from cableway.wire.server_pulse import PingPlan
 from cableway.wire.server_session import (
-    SERVER_RESTART,
-    TOKEN_EXPIRED,
-    TOO_SLOW,
     Ask,
     CloseLine,
     Effect,
     Leave,
     Note,
     Oddity,
-    PingPlan,
     SendFrame,
     ServerSession,
     Verdict,
     WakeAt,
-    closed_remotely,
-    server_restart,
 )
 from cableway.wire.server_table import SessionEvent, SessionState, SubscriptionEvent, SubscriptionState
 

@@ -14,6 +14,7 @@ import json
 from cableway.errors import UsageError
 
 _BROADCAST_PHRASE = "broadcast-cable"
+_API_PHRASE = "api-cable"
 
 
 def broadcast_key(secret: str) -> str:
@@ -23,6 +24,15 @@ def broadcast_key(secret: str) -> str:
         UsageError: The secret is empty.
     """
     return _digest(_checked(secret), _BROADCAST_PHRASE)
+
+
+def api_key(secret: str) -> str:
+    """Derive the key by which calls of the API are authorised (``Authorization: Bearer ...``) from *secret*.
+
+    Raises:
+        UsageError: The secret is empty.
+    """
+    return _digest(_checked(secret), _API_PHRASE)
 
 
 def sign_stream(name: str, secret: str) -> str:

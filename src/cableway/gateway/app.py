@@ -14,24 +14,29 @@ from aiohttp import WSMsgType, hdrs, web
 from cableway.auth.signing import broadcast_key
 from cableway.errors import MalformedFrame
 from cableway.gateway.admission import Answer
+from cableway.gateway.api import Api
 from cableway.gateway.connection import Request, read_cookies
 from cableway.gateway.origins import origin_rule
 from cableway.gateway.publications import Posted, RemoteDisconnect, read_publication
-from cableway.gateway.session import House, Session
+from cableway.gateway.session import Session, Terms
 from cableway.gateway.streams import broadcast_data
 from cableway.redact import redact_url
-from cableway.wire.dialects.base import SUBPROTOCOL
-from cableway.wire.server_session import PingPlan, closed_remotely
+from cableway.wire.codecs.choice import codec_for, encoding_available
+from cableway.wire.codecs.json import JSONCodec
+from cableway.wire.dialects.base import SUBPROTOCOL, UNSUPPORTED
+from cableway.wire.dialects.base_server import BaseServerDialect
+from cableway.wire.dialects.extended_server import ExtendedServerDialect
+from cableway.wire.expulsions import closed_remotely
+from cableway.wire.server_pulse import PingPlan
+from cableway.wire.subprotocols import ALL, BASE_JSON, subprotocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from random import Random
 
+    from cableway.gateway.house import House
     from cableway.gateway.options import GatewayOptions
     from cableway.gateway.tokens import TokenDesk
-
-SUBPROTOCOLS = (SUBPROTOCOL,)
-"""What this server speaks, the preferred one first: the server's order counts, as in AnyCable."""
 
 PUBLICATION_LIMIT = 16 * 1024 * 1024
 CLOSE_TIMEOUT = 1.0
@@ -47,8 +52,11 @@ class WebSocketLine:
     client the last frames. So the close frame is sent as a frame, and the reader goes on until the answer comes.
     """
 
-    def __init__(self, socket: web.WebSocketResponse[bool], transport: asyncio.Transport | None) -> None:
+    def __init__(
+        self, socket: web.WebSocketResponse[bool], transport: asyncio.Transport | None, *, binary: bool = False
+    ) -> None:
         self._socket = socket
+        self._type = WSMsgType.BINARY if binary else WSMsgType.TEXT
         self._transport = transport
         self._answered = asyncio.Event()
         self._said_goodbye = False
@@ -66,8 +74,8 @@ class WebSocketLine:
             await self._socket.close()
 
     async def send(self, frame: bytes) -> None:
-        """Write one text message; wait while the client does not read."""
-        await self._socket.send_frame(frame, WSMsgType.TEXT)
+        """Write one message; wait while the client does not read."""
+        await self._socket.send_frame(frame, self._type)
 
     async def close(self, code: int, reason: str) -> None:
         """Say goodbye, and wait a little for the answer."""
@@ -109,6 +117,7 @@ class GatewayApp:
         if self._options.token_path is not None:
             app.router.add_post(self._options.token_path, self._tokens.answer)
         app.router.add_route("*", self._options.http_broadcast_path, self.publish)
+        Api(self._house, self.post).add_to(app)
         app.on_response_prepare.append(_hide_server)
         return app
 
@@ -125,12 +134,13 @@ class GatewayApp:
             max_msg_size=self._options.max_message_size + 1,
             decode_text=False,
         )
-        chosen = choose_subprotocol(request.headers.getall(hdrs.SEC_WEBSOCKET_PROTOCOL, []))
+        chosen = choose_subprotocol(request.headers.getall(hdrs.SEC_WEBSOCKET_PROTOCOL, []), self._options.flavour)
         if chosen is not None:
             socket.headers[hdrs.SEC_WEBSOCKET_PROTOCOL] = chosen
         await socket.prepare(_without_subprotocols(request))
-        line = WebSocketLine(socket, request.transport)
-        session = Session(self._house, _describe(request), line, self._pings(request.query))
+        terms = self._terms(chosen, request.query)
+        line = WebSocketLine(socket, request.transport, binary=not isinstance(terms.codec, JSONCodec))
+        session = Session(self._house, _describe(request), line, terms)
         await session.serve(line.messages())
         return socket
 
@@ -163,7 +173,12 @@ class GatewayApp:
             disconnect_all(self._house, posted.identifier, reconnect=posted.reconnect)
             return
         for publication in posted:
-            broadcast = broadcast_data(publication.data, publication.exclude_socket)
+            broadcast = broadcast_data(
+                publication.data,
+                publication.exclude_socket,
+                kind=publication.broadcast_type,
+                transient=publication.transient,
+            )
             await self._house.publish(publication.stream, broadcast)
 
     def _may_publish(self, request: web.Request) -> bool:
@@ -181,8 +196,11 @@ class GatewayApp:
             return self._refused(request, 400, "an upgrade has no body")
         if len(headers.getall(hdrs.HOST, [])) != 1:
             return self._refused(request, 400, "an upgrade names one host")
-        if not self._origins.allows(headers.get(hdrs.ORIGIN), request.host):
-            return self._refused(request, 403, "pages of this origin may not connect: see allowed_origins")
+        rails, origin = self._options.flavour == "rails", headers.get(hdrs.ORIGIN)
+        if (rails and origin is None) or not self._origins.allows(origin, request.host):
+            # Rails gives no other answer to a missing origin than to a wrong one.
+            status = 404 if rails else 403
+            return self._refused(request, status, "pages of this origin may not connect: see allowed_origins")
         return None
 
     async def _turned_away(self, request: web.Request) -> web.Response | None:
@@ -209,16 +227,24 @@ class GatewayApp:
             log.info("refused with %s: %s", status, redact_url(str(request.url)))
         return web.Response(status=status, text=text)
 
-    def _pings(self, query: Mapping[str, str]) -> PingPlan:
-        interval = self._options.ping_interval
-        wish = query.get("pi")
+    def _terms(self, chosen: str | None, query: Mapping[str, str]) -> Terms:
+        options = self._options
+        interval, wish = options.ping_interval, query.get("pi")
         if wish is not None:
             try:
                 interval = float(int(wish))
             except ValueError:
                 log.warning("the ping interval that a client asks for is no whole number: ignored")
-        precision = query.get("ptp") or self._options.ping_timestamp_precision
-        return PingPlan(interval, self._random.uniform(0.5, 1.5), precision)
+        rails = options.flavour == "rails"
+        agreed = (None if rails else subprotocol(chosen)) or BASE_JSON
+        pings = PingPlan(
+            interval,
+            self._random.uniform(0.5, 1.5),
+            query.get("ptp") or options.ping_timestamp_precision,
+            options.pong_timeout if agreed.extended else 0.0,
+        )
+        dialect = BaseServerDialect() if rails else ExtendedServerDialect()
+        return Terms(pings, codec_for(agreed, server=True), dialect, agreed.extended, nameless=rails)
 
 
 def publication_key(options: GatewayOptions) -> str | None:
@@ -231,17 +257,25 @@ def publication_key(options: GatewayOptions) -> str | None:
 
 
 def disconnect_all(house: House, identifiers: str, *, reconnect: bool) -> int:
-    """End all sessions with exactly these identifiers; tell how many they were."""
+    """End all sessions with exactly these identifiers; tell how many they were. AnyCable ends one of them alone."""
     found = [session for session in house.sessions if session.identifiers == identifiers]
+    if house.options.flavour == "anycable":
+        found = found[:1]
     for session in found:
         session.expel(closed_remotely(reconnect=reconnect))
     return len(found)
 
 
-def choose_subprotocol(offers: list[str]) -> str | None:
-    """Choose what to speak: the first of *our* list that the client offers, ``None`` where there is none."""
-    offered = {name.strip() for offer in offers for name in offer.split(",")}
-    return next((name for name in SUBPROTOCOLS if name in offered), None)
+def choose_subprotocol(offers: list[str], flavour: str = "strict") -> str | None:
+    """Choose what to speak: the first of *our* list that the client offers, as AnyCable; ``None`` where there is none.
+
+    Rails takes the first of the *client's* list that it knows.
+    """
+    offered = [name.strip() for offer in offers for name in offer.split(",")]
+    if flavour == "rails":
+        return next((name for name in offered if name in (SUBPROTOCOL, UNSUPPORTED)), None)
+    spoken = (one.name for one in ALL if encoding_available(one.encoding))
+    return next((name for name in spoken if name in offered), None)
 
 
 def _is_there(request: web.Request) -> bool:

@@ -95,6 +95,10 @@ class Channel:
 
     Free attributes are yours, and last as long as the subscription. What a method raises is logged and goes no further.
     One client's commands run one after another; different clients do not wait for each other.
+
+    A client that lost its line may have its session back (``sessions_ttl``). Each of its subscriptions then goes on in
+    a new object, with the streams and free attributes of the old one, and :meth:`subscribed` is not called again;
+    :meth:`unsubscribed` was called when the line broke, as with AnyCable.
     """
 
     name: ClassVar[str] = "Channel"
@@ -171,9 +175,21 @@ class Channel:
         """
         self._subscription.transmit(data)
 
-    async def broadcast(self, stream: str, data: JSONValue) -> None:
-        """Publish *data*, any JSON value, to all listeners of *stream*; for errors see :meth:`transmit`."""
-        await self._subscription.connection.broadcast(stream, data)
+    async def broadcast(self, stream: str, data: JSONValue, *, to_others: bool = False) -> None:
+        """Publish *data*, any JSON value, to all listeners of *stream*; for errors see :meth:`transmit`.
+
+        With *to_others* this client's session does not get it. Its place in the stream is taken all the same: to the
+        client it looks like a message that went missing.
+        """
+        await self._subscription.connection.broadcast(stream, data, to_others=to_others)
+
+    def allow_whispers(self, stream: str) -> None:
+        """Let the client whisper: what it sends so reaches all other listeners of *stream*, past this class."""
+        self._subscription.listening.whispers = stream
+
+    def allow_presence(self, stream: str) -> None:
+        """Let the client be present in *stream*, and ask who is."""
+        self._subscription.listening.presence = stream
 
     def reject(self) -> None:
         """Refuse the subscription, within :meth:`subscribed`; later, take it back."""

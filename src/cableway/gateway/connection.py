@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import field, frozen
 
 from cableway.wire.codecs.json import dump_text
-from cableway.wire.server_session import Expulsion, closed_remotely
+from cableway.wire.expulsions import Expulsion, closed_remotely
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,8 +36,8 @@ class Request:
 class Outlet(Protocol):
     """What a connection needs of its session and gateway."""
 
-    async def publish(self, stream: str, data: JSONValue) -> None:
-        """Publish to all listeners of *stream*."""
+    async def publish(self, stream: str, data: JSONValue, *, to_others: bool = False) -> None:
+        """Publish to all listeners of *stream*, or to all but this session."""
 
     def expel(self, expulsion: Expulsion) -> None:
         """End the session."""
@@ -85,9 +85,9 @@ class Connection:
         """Turn the client away, for good: it gets ``disconnect unauthorized``. Only within :meth:`connect`."""
         self.rejected = True
 
-    async def broadcast(self, stream: str, data: JSONValue) -> None:
-        """Publish *data*, any JSON value, to all listeners of *stream*."""
-        await self._outlet.publish(stream, data)
+    async def broadcast(self, stream: str, data: JSONValue, *, to_others: bool = False) -> None:
+        """Publish *data*, any JSON value, to all listeners of *stream*; with *to_others* not to this session."""
+        await self._outlet.publish(stream, data, to_others=to_others)
 
     def disconnect(self, *, reconnect: bool = True) -> None:
         """End this session, its reason ``remote``; *reconnect* tells the client whether to come back."""

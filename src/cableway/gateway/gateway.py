@@ -15,11 +15,11 @@ from cableway.gateway import http_log
 from cableway.gateway.app import GatewayApp, disconnect_all
 from cableway.gateway.channel import Channel
 from cableway.gateway.connection import Connection, TokensOnly, identifiers_text
+from cableway.gateway.house import House
 from cableway.gateway.identity import is_weak
 from cableway.gateway.options import GatewayKeywords, GatewayOptions, options_from_mapping
 from cableway.gateway.policy import policy_document
-from cableway.gateway.pubsub import pubsub_channel
-from cableway.gateway.session import House
+from cableway.gateway.pubsub import stream_channels
 from cableway.gateway.stats import Counters, GatewayStats
 from cableway.gateway.streams import Streams, broadcast_value
 from cableway.gateway.tokens import TokenDesk
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from cableway.gateway.policy import PolicyDocument
     from cableway.types import JSONValue
-    from cableway.wire.server_session import Expulsion
+    from cableway.wire.expulsions import Expulsion
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 - asked for, and shown as what it is
 
@@ -66,6 +66,10 @@ class Gateway:
     is the name), and checked once, when the client connects. Who has a good one is in; who has none is left to
     *connection*, or turned away with ``enforce_jwt``; one that has ended gets ``disconnect token_expired``, a wrong one
     ``disconnect unauthorized``, and one without ``ext`` a bare close with 1011. :attr:`tokens` gives some to try it.
+
+    The last messages of each stream are kept (``history_limit``, ``history_ttl``), and so are the sessions of clients
+    that are gone (``sessions_ttl``), so that who comes back on the extended protocol has missed nothing;
+    ``broker="none"`` keeps neither. Each start begins a new era. ``flavour`` chooses among the habits of servers.
 
     Args:
         channels: Classes that clients may subscribe to, by their ``name``.
@@ -151,16 +155,32 @@ class Gateway:
 
     # What it does ----------------------------------------------------------------------------------------------------
 
-    async def broadcast(self, stream: str, data: JSONValue) -> None:
+    async def broadcast(
+        self,
+        stream: str,
+        data: JSONValue,
+        *,
+        exclude_socket: str | None = None,
+        broadcast_type: str | None = None,
+        transient: bool = False,
+    ) -> None:
         """Publish *data*, any JSON value, to all listeners of *stream*, exactly as it is.
 
         One stream keeps the order of its messages.
+
+        Args:
+            stream: The stream's name.
+            data: The message.
+            exclude_socket: The id of one session that does not get it.
+            broadcast_type: The type of its frames, where they are to be no plain messages.
+            transient: Do not keep it for those who come back.
 
         Raises:
             TypeError: *data* cannot be written as JSON.
             ValueError: It holds ``NaN``, an infinity or itself.
         """
-        await self._house.publish(stream, broadcast_value(data))
+        broadcast = broadcast_value(data, exclude=exclude_socket, kind=broadcast_type, transient=transient)
+        await self._house.publish(stream, broadcast)
 
     async def disconnect(self, identifier: str | Mapping[str, JSONValue], *, reconnect: bool = False) -> int:
         """End all sessions with exactly these identifiers, and return how many they were.
@@ -218,6 +238,7 @@ class Gateway:
             msg = f"cannot listen on {where}: {error.strerror or error}; choose another port, or 0 for a free one"
             raise UsageError(msg) from error
         self._port = self._server.sockets[0].getsockname()[1]
+        self._house.open()
         log.info("listening at %s", self.url)
         if is_weak(self.options):
             log.warning("the secret of tokens has less than 32 bytes: it can be found out from a single token")
@@ -297,8 +318,7 @@ class Gateway:
 
 
 def _by_name(channels: Iterable[Any], options: GatewayOptions) -> dict[str, type[Channel]]:
-    pubsub = pubsub_channel(public=options.public or options.public_streams, secret=options.pubsub_secret)
-    named: dict[str, type[Channel]] = {pubsub.name: pubsub}
+    named: dict[str, type[Channel]] = {channel.name: channel for channel in stream_channels(options)}
     for channel in channels:
         if not (isinstance(channel, type) and issubclass(channel, Channel)):
             msg = f"{channel!r} is no channel: give subclasses of cableway.gateway.Channel"

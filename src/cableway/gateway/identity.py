@@ -11,7 +11,7 @@ from attrs import field, frozen
 from cableway.auth.carriage import SUBPROTOCOL_PREFIX
 from cableway.auth.jwts import SHORTEST_SECRET, Fault, Refused, Verified, check_secret, verify_token
 from cableway.errors import UsageError
-from cableway.wire.server_session import TOKEN_EXPIRED, UNAUTHORIZED, Expulsion
+from cableway.wire.expulsions import TOKEN_EXPIRED, UNAUTHORIZED, Expulsion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

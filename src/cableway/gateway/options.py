@@ -3,104 +3,32 @@
 from __future__ import annotations
 
 import difflib
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from attrs import Attribute, field, fields, frozen
+from attrs import fields, frozen
 
-from cableway.auth.minting import identifiers_text
 from cableway.errors import UsageError
-from cableway.types import JSONValue, Seconds, to_seconds
+from cableway.gateway.option_kinds import (
+    CLEARED,
+    converted,
+    flag,
+    identifiers,
+    number,
+    one_of,
+    option,
+    optional,
+    optional_path,
+    path_of,
+    precision,
+    seconds,
+    secret_of,
+    text,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-T = TypeVar("T")
-
-_CLEARED: Final = "none"
-"""In place of a secret: as in AnyCable, the word clears one that a file or the environment set."""
-_TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"0", "false", "no", "off", ""})
-
-
-def _option(help_text: str, *, default: T, convert: Callable[[str, Any], T], secret: bool = False) -> T:
-    metadata = {"help": help_text, "convert": convert, "secret": secret}
-    result: T = field(default=default, metadata=metadata, repr=not secret)
-    return result
-
-
-def _text(_name: str, value: object) -> str:
-    return str(value)
-
-
-def _path(name: str, value: object) -> str:
-    path = str(value)
-    if not path.startswith("/") or any(char in path for char in "{}?# "):
-        msg = f"{name}={path!r} is not a path: give one such as '/cable', without query or placeholder"
-        raise UsageError(msg)
-    return path
-
-
-def _optional(_name: str, value: object) -> str | None:
-    return str(value) if value else None
-
-
-def _optional_path(name: str, value: object) -> str | None:
-    return _path(name, value) if value else None
-
-
-def _identifiers(_name: str, value: Any) -> str:
-    return identifiers_text(value)
-
-
-def _secret(_name: str, value: object) -> str | None:
-    return None if value in (None, "", _CLEARED) else str(value)
-
-
-def _flag(name: str, value: object) -> bool:
-    word = str(value).lower()
-    if word in _TRUE:
-        return True
-    if word in _FALSE:
-        return False
-    msg = f"{name}={value!r} is neither true nor false"
-    raise UsageError(msg)
-
-
-def _number(name: str, value: Any) -> int:
-    try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
-        number = None
-    if number is None or (isinstance(value, float) and value != number):
-        msg = f"{name}={value!r} is not a whole number"
-        raise UsageError(msg)
-    if number < 0:
-        msg = f"{name}={number} is negative: give 0 or more"
-        raise UsageError(msg)
-    return number
-
-
-def _seconds(name: str, value: Any) -> float:
-    try:
-        return to_seconds(float(value) if isinstance(value, str) else value, name)
-    except (TypeError, ValueError):
-        msg = f"{name}={value!r} is not a duration: give seconds, 0 or more"
-        raise UsageError(msg) from None
-
-
-def _precision(name: str, value: object) -> str:
-    if value not in {"s", "ms", "ns"}:
-        msg = f"{name}={value!r} is not a unit of time: give s, ms or ns"
-        raise UsageError(msg)
-    return str(value)
-
-
-def _converted(_cls: type, attributes: list[Attribute[Any]]) -> list[Attribute[Any]]:
-    return [
-        attribute.evolve(converter=partial(attribute.metadata["convert"], attribute.name)) for attribute in attributes
-    ]
-
+    from cableway.types import JSONValue, Seconds
 
 _PATHS = ("path", "health_path", "http_broadcast_path", "policy_path", "token_path")
 
@@ -116,7 +44,7 @@ def _refuse_twins(paths: Mapping[str, str | None]) -> None:
         taken[path] = name
 
 
-@frozen(kw_only=True, field_transformer=_converted)
+@frozen(kw_only=True, field_transformer=converted)
 class GatewayOptions:
     """What a :class:`~cableway.gateway.Gateway` may be told.
 
@@ -126,86 +54,123 @@ class GatewayOptions:
         UsageError: A value is not what its option takes; the text names both.
     """
 
-    host: str = _option("Address to listen on.", default="127.0.0.1", convert=_text)
-    port: int = _option("Port to listen on; 0 takes a free one.", default=0, convert=_number)
-    path: str = _option("Where WebSocket clients connect.", default="/cable", convert=_path)
-    health_path: str = _option("Where GET answers 200.", default="/health", convert=_path)
-    http_broadcast_path: str = _option("Where publications are posted.", default="/_broadcast", convert=_path)
-    policy_path: str = _option("Where clients get their policy, if one is set.", default="/policy", convert=_path)
-    secret: str | None = _option(
+    host: str = option("Address to listen on.", default="127.0.0.1", convert=text)
+    port: int = option("Port to listen on; 0 takes a free one.", default=0, convert=number)
+    path: str = option("Where WebSocket clients connect.", default="/cable", convert=path_of)
+    health_path: str = option("Where GET answers 200.", default="/health", convert=path_of)
+    http_broadcast_path: str = option("Where publications are posted.", default="/_broadcast", convert=path_of)
+    policy_path: str = option("Where clients get their policy, if one is set.", default="/policy", convert=path_of)
+    secret: str | None = option(
         "The one secret: signs streams and tokens, and gives the broadcast key.",
         default=None,
-        convert=_secret,
+        convert=secret_of,
         secret=True,
     )
-    streams_secret: str | None = _option(
-        "Signs stream names, in place of the secret.", default=None, convert=_secret, secret=True
+    streams_secret: str | None = option(
+        "Signs stream names, in place of the secret.", default=None, convert=secret_of, secret=True
     )
-    broadcast_key: str | None = _option(
-        "Bearer key of publications, in place of the derived one.", default=None, convert=_secret, secret=True
+    broadcast_key: str | None = option(
+        "Bearer key of publications, in place of the derived one.", default=None, convert=secret_of, secret=True
     )
-    policy_secret: str | None = _option("Signs the policy.", default=None, convert=_secret, secret=True)
-    jwt_secret: str | None = _option(
+    policy_secret: str | None = option("Signs the policy.", default=None, convert=secret_of, secret=True)
+    jwt_secret: str | None = option(
         "Signs the tokens of clients (JWT), in place of the secret; none: tokens are not looked at.",
         default=None,
-        convert=_optional,
+        convert=optional,
         secret=True,
     )
-    jwt_param: str = _option(
-        "Name of the token: a query parameter, and with x- before it a header.", default="jid", convert=_text
+    jwt_param: str = option(
+        "Name of the token: a query parameter, and with x- before it a header.", default="jid", convert=text
     )
-    enforce_jwt: bool = _option("Turn away who has no token.", default=False, convert=_flag)
-    token_path: str | None = _option(
+    enforce_jwt: bool = option("Turn away who has no token.", default=False, convert=flag)
+    token_path: str | None = option(
         "Where a POST gives a token to any program on this machine, for demos and tests; empty: nowhere.",
         default=None,
-        convert=_optional_path,
+        convert=optional_path,
     )
-    token_life: float = _option("Seconds that such a token is good.", default=3600.0, convert=_seconds)
-    token_ext: str = _option(
-        "Identifiers in such a token, as JSON.", default='{"user_id":"demo"}', convert=_identifiers
+    token_life: float = option("Seconds that such a token is good.", default=3600.0, convert=seconds)
+    token_ext: str = option("Identifiers in such a token, as JSON.", default='{"user_id":"demo"}', convert=identifiers)
+    token_remote: bool = option("Give tokens to other machines, too.", default=False, convert=flag)
+    public: bool = option(
+        "Pub/sub that needs no code: noauth, public streams, open broadcast, any origin.", default=False, convert=flag
     )
-    token_remote: bool = _option("Give tokens to other machines, too.", default=False, convert=_flag)
-    public: bool = _option(
-        "Pub/sub that needs no code: noauth, public streams, open broadcast, any origin.", default=False, convert=_flag
-    )
-    noauth: bool = _option("Let every client in, without asking a connection class.", default=False, convert=_flag)
-    public_streams: bool = _option("Allow $pubsub streams by plain name.", default=False, convert=_flag)
-    norpc: bool = _option(
+    noauth: bool = option("Let every client in, without asking a connection class.", default=False, convert=flag)
+    public_streams: bool = option("Allow $pubsub streams by plain name.", default=False, convert=flag)
+    norpc: bool = option(
         "Without a connection class, let in nobody but by a token (or noauth); channels are Python here either way.",
         default=False,
-        convert=_flag,
+        convert=flag,
     )
-    allowed_origins: str = _option(
+    allowed_origins: str = option(
         "Host[:port] of pages that may connect, by commas; *.example.com for all below, * for any. "
         "Empty: pages of this very host, and of this machine.",
         default="",
-        convert=_text,
+        convert=text,
     )
-    ping_interval: float = _option("Seconds between pings; 0 means none.", default=3.0, convert=_seconds)
-    ping_timestamp_precision: str = _option("Unit of the time in pings: s, ms or ns.", default="s", convert=_precision)
-    max_message_size: int = _option("Largest message taken from a client, in bytes.", default=65_536, convert=_number)
-    ws_max_pending_size: int = _option(
-        "Bytes that may wait for a slow reader before it is cut; 0 means any.", default=1_048_576, convert=_number
+    ping_interval: float = option("Seconds between pings; 0 means none.", default=3.0, convert=seconds)
+    ping_timestamp_precision: str = option("Unit of the time in pings: s, ms or ns.", default="s", convert=precision)
+    max_message_size: int = option("Largest message taken from a client, in bytes.", default=65_536, convert=number)
+    ws_max_pending_size: int = option(
+        "Bytes that may wait for a slow reader before it is cut; 0 means any.", default=1_048_576, convert=number
     )
-    ws_write_timeout: float = _option(
-        "Seconds that one write may take before the line is cut.", default=2.0, convert=_seconds
+    ws_write_timeout: float = option(
+        "Seconds that one write may take before the line is cut.", default=2.0, convert=seconds
     )
-    max_conn: int = _option(
-        "Most clients at a time, further ones get HTTP 503; 0 means any.", default=0, convert=_number
+    max_conn: int = option("Most clients at a time, further ones get HTTP 503; 0 means any.", default=0, convert=number)
+    accept_rate: int = option(
+        "New sessions a second, further clients wait for their turn; 0 means any.", default=0, convert=number
     )
-    accept_rate: int = _option(
-        "New sessions a second, further clients wait for their turn; 0 means any.", default=0, convert=_number
-    )
-    accept_wait: float = _option(
+    accept_wait: float = option(
         "Longest wait for that turn, in seconds; further clients get HTTP 503 with Retry-After.",
         default=2.0,
-        convert=_seconds,
+        convert=seconds,
     )
-    enable_ws_compression: bool = _option("Offer permessage-deflate.", default=False, convert=_flag)
-    ssl_cert: str | None = _option("File with the TLS certificate chain (PEM).", default=None, convert=_optional)
-    ssl_key: str | None = _option("File with the TLS private key (PEM).", default=None, convert=_optional)
-    shutdown_timeout: float = _option(
-        "Seconds that channels get to finish when the gateway stops.", default=5.0, convert=_seconds
+    presets: str = option("broker: as --broker=memory, as AnyCable has it.", default="", convert=one_of("", "broker"))
+    broker: str = option(
+        "memory keeps messages and sessions for clients that come back; none keeps nothing.",
+        default="memory",
+        convert=one_of("memory", "none"),
+    )
+    history_limit: int = option("Messages kept of each stream.", default=100, convert=number)
+    history_ttl: float = option("Seconds that a message is kept.", default=300.0, convert=seconds)
+    sessions_ttl: float = option(
+        "Seconds that the session of a client that is gone is kept; 0 keeps none.", default=300.0, convert=seconds
+    )
+    presence_ttl: float = option(
+        "Seconds that somebody who is gone still counts as present.", default=15.0, convert=seconds
+    )
+    pong_timeout: float = option(
+        "Seconds for a client of the extended protocol to answer a ping; 0: it need not.",
+        default=0.0,
+        convert=seconds,
+    )
+    streams_whisper: bool = option("Let clients whisper on signed streams.", default=False, convert=flag)
+    streams_presence: bool = option("Let clients be present on signed streams.", default=True, convert=flag)
+    turbo_streams: bool = option("Serve Turbo's signed streams.", default=False, convert=flag)
+    turbo_streams_secret: str | None = option(
+        "Signs Turbo's streams, in place of the secret.", default=None, convert=secret_of, secret=True
+    )
+    cable_ready: bool = option("Serve CableReady's signed streams.", default=False, convert=flag)
+    cable_ready_secret: str | None = option(
+        "Signs CableReady's streams, in place of the secret.", default=None, convert=secret_of, secret=True
+    )
+    api_secret: str | None = option(
+        "Bearer key of the API, in place of the derived one.", default=None, convert=secret_of, secret=True
+    )
+    flavour: str = option(
+        "Where servers differ: strict answers as AnyCable and goes on after a frame that makes no sense; anycable "
+        "copies AnyCable to the letter; rails knows the base protocol alone.",
+        default="strict",
+        convert=one_of("strict", "anycable", "rails"),
+    )
+    ignore_config_path: bool = option("No effect: AnyCable's, taken for its sake.", default=False, convert=flag)
+    broadcast_adapter: str = option("No effect: AnyCable's, taken for its sake.", default="", convert=text)
+    http_broadcast_port: int = option("No effect: AnyCable's, taken for its sake.", default=0, convert=number)
+    enable_ws_compression: bool = option("Offer permessage-deflate.", default=False, convert=flag)
+    ssl_cert: str | None = option("File with the TLS certificate chain (PEM).", default=None, convert=optional)
+    ssl_key: str | None = option("File with the TLS private key (PEM).", default=None, convert=optional)
+    shutdown_timeout: float = option(
+        "Seconds that channels get to finish when the gateway stops.", default=5.0, convert=seconds
     )
 
     def __attrs_post_init__(self) -> None:
@@ -224,7 +189,12 @@ class GatewayOptions:
     def token_secret(self) -> str | None:
         """What tokens are signed with; ``None`` where they are not looked at."""
         # As in AnyCable, the word clears it though there is the one secret.
-        return None if self.jwt_secret == _CLEARED else self.jwt_secret or self.secret
+        return None if self.jwt_secret == CLEARED else self.jwt_secret or self.secret
+
+    @property
+    def has_broker(self) -> bool:
+        """Whether messages and sessions are kept."""
+        return self.flavour != "rails" and (self.broker == "memory" or self.presets == "broker")
 
     @property
     def pubsub_secret(self) -> str | None:
@@ -265,6 +235,24 @@ class GatewayKeywords(TypedDict, total=False):
     max_conn: int
     accept_rate: int
     accept_wait: Seconds
+    presets: str
+    broker: str
+    history_limit: int
+    history_ttl: Seconds
+    sessions_ttl: Seconds
+    presence_ttl: Seconds
+    pong_timeout: Seconds
+    streams_whisper: bool
+    streams_presence: bool
+    turbo_streams: bool
+    turbo_streams_secret: str | None
+    cable_ready: bool
+    cable_ready_secret: str | None
+    api_secret: str | None
+    flavour: str
+    ignore_config_path: bool
+    broadcast_adapter: str
+    http_broadcast_port: int
     enable_ws_compression: bool
     ssl_cert: str | None
     ssl_key: str | None

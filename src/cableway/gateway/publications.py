@@ -18,6 +18,10 @@ class Publication:
     data: str
     exclude_socket: str | None = None
     """The session id of the one client that must not get it."""
+    broadcast_type: str | None = None
+    """The type of its frames, where they are no plain messages."""
+    transient: bool = False
+    """Whether it is not to be kept."""
 
 
 @frozen
@@ -68,8 +72,16 @@ def _publication(item: Any) -> Publication:
     if not isinstance(meta, dict | None):
         rule = "meta is not an object"
         raise MalformedFrame(rule)
-    socket = (meta or {}).get("exclude_socket")
-    return Publication(stream or "", data or "", socket if isinstance(socket, str) else None)
+    return Publication(stream or "", data or "", *_options(meta or {}))
+
+
+def _options(meta: dict[str, Any]) -> tuple[str | None, str | None, bool]:
+    socket, kind, transient = meta.get("exclude_socket"), meta.get("broadcast_type"), meta.get("transient")
+    # Go decodes the whole publication or nothing of it.
+    if not isinstance(socket, str | None) or not isinstance(kind, str | None) or not isinstance(transient, bool | None):
+        rule = "exclude_socket and broadcast_type are strings, transient is true or false"
+        raise MalformedFrame(rule)
+    return socket or None, kind or None, bool(transient)
 
 
 def _command(item: dict[str, Any]) -> RemoteDisconnect:

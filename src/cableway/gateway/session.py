@@ -7,52 +7,40 @@ command at a time, and the writer empties the queue of frames. A slow channel ho
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from attrs import frozen
 
 from cableway.auth.jwts import Verified
-from cableway.errors import MalformedFrame
-from cableway.gateway.admission import Admission, spread
-from cableway.gateway.channel import Channel, takes_data
-from cableway.gateway.connection import Connection, Request, identifiers_text
-from cableway.gateway.entrance import Entrance
-from cableway.gateway.identity import TokenRule, TurnedAway, read_identifiers, token_rule
+from cableway.gateway.cache import KeptSession
+from cableway.gateway.connection import Request, identifiers_text
+from cableway.gateway.desk import Clerk, call
+from cableway.gateway.identity import TurnedAway, read_identifiers
 from cableway.gateway.outbound import Outbound
 from cableway.gateway.stats import ODDITIES
 from cableway.gateway.streams import broadcast_value
-from cableway.gateway.subscription import Subscription, run
+from cableway.gateway.subscription import run
 from cableway.redact import printable
-from cableway.wire.codecs.json import load
-from cableway.wire.commands import Perform, Subscribe, Unsubscribe
-from cableway.wire.server_session import (
-    TOKEN_EXPIRED,
-    TOO_SLOW,
-    Ask,
-    CloseLine,
-    Effect,
-    Expulsion,
-    Leave,
-    Note,
-    PingPlan,
-    SendFrame,
-    ServerSession,
-    Verdict,
-    WakeAt,
-    server_restart,
-)
+from cableway.wire.commands import Subscribe
+from cableway.wire.expulsions import TOKEN_EXPIRED, TOO_SLOW, Expulsion
+from cableway.wire.server_session import Ask, CloseLine, Effect, Leave, Note, SendFrame, ServerSession, Verdict, WakeAt
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterable, Iterable
 
-    from cableway.gateway.options import GatewayOptions
+    from cableway.gateway.house import House
     from cableway.gateway.outbound import Line
-    from cableway.gateway.policy import PolicyDocument
-    from cableway.gateway.stats import Counters
-    from cableway.gateway.streams import Broadcast, Streams
+    from cableway.gateway.streams import Broadcast
     from cableway.types import JSONValue
-    from cableway.wire.server_session import AppCommand
+    from cableway.wire.codecs.base import Codec
+    from cableway.wire.dialects.base_server import BaseServerDialect
+    from cableway.wire.dialects.extended_server import ExtendedFrame
+    from cableway.wire.server_pulse import PingPlan
+
+RESTORE_HEADER = "X-ANYCABLE-RESTORE-SID"
+"""Names the session to restore; it counts before the query parameter ``sid``."""
 
 HELD_COMMANDS = 64
 """Commands that may wait for a slow channel before the socket is read no further; beyond, TCP holds the client up."""
@@ -60,73 +48,35 @@ HELD_COMMANDS = 64
 log: logging.Logger = logging.getLogger("cableway.gateway")
 
 
-class House:
-    """What all sessions of a gateway share."""
+@frozen
+class Terms:
+    """What was agreed in the handshake of a session."""
 
-    def __init__(
-        self,
-        options: GatewayOptions,
-        *,
-        connection: type[Connection],
-        channels: Mapping[str, type[Channel]],
-        streams: Streams,
-        counters: Counters,
-    ) -> None:
-        self.options = options
-        self.connection = connection
-        self.channels = channels
-        self.streams = streams
-        self.counters = counters
-        self.sessions: dict[Session, None] = {}
-        self.entrance: Entrance = Entrance(Admission(options.accept_rate, options.accept_wait), counters)
-        self.token_rule: TokenRule = token_rule(options)
-        self.policy: PolicyDocument | None = None
-        self.farewell: Expulsion | None = None
-        """What is said to who enters now, once the gateway stops."""
-        self._empty = asyncio.Event()
-        self._empty.set()
-
-    def enter(self, session: Session) -> None:
-        """Take *session* in."""
-        self.sessions[session] = None
-        self._empty.clear()
-        if self.farewell is not None:
-            session.expel(self.farewell)
-
-    def leave(self, session: Session) -> None:
-        """Let *session* go."""
-        self.sessions.pop(session, None)
-        if not self.sessions:
-            self._empty.set()
-
-    def close(self) -> Expulsion:
-        """Let nobody in any more; return how to say goodbye: with the time that all should take to come back."""
-        crowd = len(self.sessions) + self.entrance.waiting
-        self.farewell = self.farewell or server_restart(spread(crowd, self.options.accept_rate))
-        self.entrance.close()
-        return self.farewell
-
-    async def publish(self, stream: str, broadcast: Broadcast) -> None:
-        """Give *broadcast* to all who listen to *stream*."""
-        self.counters["broadcasts"] += 1
-        self.streams.publish(stream, broadcast)
-        # Let the writers write: who publishes in a loop must not make good readers look slow.
-        await asyncio.sleep(0)
-
-    async def wait_until_empty(self, timeout: float) -> None:
-        """Wait until all sessions are gone, or *timeout* seconds are over."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._empty.wait(), timeout)
+    pings: PingPlan
+    codec: Codec
+    dialect: BaseServerDialect
+    extended: bool = False
+    """Whether it can be restored, and presence lasts."""
+    nameless: bool = False
+    """Whether it is not told its id, as by Rails."""
 
 
 class Session:
     """One client."""
 
-    def __init__(self, house: House, request: Request, line: Line, pings: PingPlan) -> None:
+    def __init__(self, house: House, request: Request, line: Line, terms: Terms) -> None:
         self._house = house
-        self._machine = ServerSession(request.sid, pings)
+        self._machine = ServerSession(
+            "" if terms.nameless else request.sid,
+            terms.pings,
+            terms.codec,
+            terms.dialect,
+            deafens=house.options.flavour == "anycable",
+        )
+        self._codec = terms.codec
+        self._restorable = terms.extended
         self._connection = house.connection(request, self)
-        self._channels: dict[str, tuple[Channel, Subscription]] = {}
+        self._clerk = Clerk(house, self._connection, self, self._say, kept=terms.extended)
         self._asks: asyncio.Queue[Ask | Leave] = asyncio.Queue()
         self._room = asyncio.Event()
         self._alarm: asyncio.TimerHandle | None = None
@@ -145,7 +95,7 @@ class Session:
     @property
     def subscriptions(self) -> int:
         """How many subscriptions are confirmed."""
-        return sum(subscription.confirmed for _, subscription in self._channels.values())
+        return self._clerk.subscriptions
 
     # What the gateway and the channels use ---------------------------------------------------------------------------
 
@@ -179,17 +129,18 @@ class Session:
         for task in self._tasks:
             task.cancel()
 
-    def deliver(self, identifier: str, frame: bytes) -> None:
-        """Send a frame composed for *identifier*, if it is subscribed."""
-        self._carry_out(self._machine.deliver(identifier, frame))
+    def deliver(self, identifier: str, broadcast: Broadcast) -> None:
+        """Send a message to *identifier*, if that is subscribed."""
+        self._carry_out(self._machine.deliver(identifier, broadcast.frame_for(identifier, self._codec)))
 
     def revoke(self, identifier: str) -> None:
         """Take a confirmed subscription back."""
         self._carry_out(self._machine.revoke(identifier))
 
-    async def publish(self, stream: str, data: JSONValue) -> None:
-        """Publish to all listeners of *stream*, whichever session they belong to."""
-        await self._house.publish(stream, broadcast_value(data))
+    async def publish(self, stream: str, data: JSONValue, *, to_others: bool = False) -> None:
+        """Publish to all listeners of *stream*, whichever session they belong to; or to all but this one."""
+        exclude = self._connection.request.sid if to_others else None
+        await self._house.publish(stream, broadcast_value(data, exclude=exclude))
 
     # What the machine asks -------------------------------------------------------------------------------------------
 
@@ -199,7 +150,11 @@ class Session:
                 case SendFrame(frame):
                     self._count("frames_sent")
                     self._outbound.send(frame)
-                case Ask() | Leave():
+                case Ask():
+                    self._asks.put_nowait(effect)
+                case Leave():
+                    # As it is now: what the channels do at the end is no part of it.
+                    self._house.cache.end(self._connection.request.sid, asyncio.get_running_loop().time())
                     self._asks.put_nowait(effect)
                 case WakeAt(at):
                     self._alarm = asyncio.get_running_loop().call_at(at, self._wake)
@@ -238,8 +193,7 @@ class Session:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for _, subscription in self._channels.values():
-            await subscription.end()
+        await self._clerk.end()
 
     # What users wrote ------------------------------------------------------------------------------------------------
 
@@ -248,15 +202,23 @@ class Session:
         while True:
             match await self._asks.get():
                 case Ask(command):
-                    self._carry_out(self._machine.settle(await self._run(command)))
+                    verdict = await self._clerk.run(command)
+                    self._carry_out(self._machine.settle(verdict))
+                    if isinstance(command, Subscribe) and verdict is Verdict.CONFIRMED:
+                        self._clerk.follow_up(command)
                 case Leave(identifiers):
                     for identifier in identifiers:
-                        await self._unsubscribe(identifier)
+                        await self._clerk.hang_up(identifier)
                     if accepted:
-                        await self._call("disconnected", self._connection.disconnected)
+                        self._house.attendance.disconnected(
+                            self._connection.request.sid, asyncio.get_running_loop().time()
+                        )
+                        await call(self._house.counters, "disconnected", self._connection.disconnected)
                     return
 
     async def _authorise(self) -> bool:
+        if self._restore():
+            return True
         match self._house.token_rule.judge(self._connection.request, time.time()):
             case TurnedAway() as turned_away:
                 self._turn_away(turned_away)
@@ -267,7 +229,35 @@ class Session:
             case None if not await self._ask_connection():
                 return False
         self._carry_out(self._machine.accept(asyncio.get_running_loop().time()))
+        self._remember()
         return True
+
+    def _restore(self) -> bool:
+        """Take up the session that the client asks back, before any authentication and in its place: as AnyCable."""
+        request, now = self._connection.request, asyncio.get_running_loop().time()
+        sid = request.headers.get(RESTORE_HEADER) or request.query.get("sid") or ""
+        kept = self._house.cache.find(sid, now) if self._restorable and sid else None
+        if kept is None:
+            return False
+        self._count("restored")
+        self.identifiers = kept.identifiers
+        self._connection.claims = kept.claims
+        self._connection.identifiers = read_identifiers(kept.identifiers)
+        self._carry_out(self._machine.accept(now, tuple(kept.channels)))
+        self._clerk.restore(kept.channels)
+        self._remember()
+        return True
+
+    def _remember(self) -> None:
+        if self._restorable:
+            self._house.cache.begin(self._connection.request.sid, self._kept)
+
+    def _kept(self) -> KeptSession:
+        return KeptSession(self.identifiers, self._connection.claims, self._clerk.keep())
+
+    def _say(self, identifier: str, frame: ExtendedFrame) -> None:
+        raw = self._codec.encode(self._machine.dialect.compose(frame))
+        self._carry_out(self._machine.deliver(identifier, raw))
 
     async def _ask_connection(self) -> bool:
         connection = self._connection
@@ -292,94 +282,3 @@ class Session:
         # One without ext was minted by us, and wrongly: that wants to be seen.
         log.log(logging.WARNING if expulsion is None else logging.DEBUG, "a token is refused: %s", turned_away.why)
         self._carry_out(self._machine.fail() if expulsion is None else self._machine.refuse(expulsion))
-
-    async def _run(self, command: AppCommand) -> Verdict:
-        match command:
-            case Subscribe(identifier):
-                return await self._subscribe(identifier)
-            case Unsubscribe(identifier):
-                return await self._unsubscribe(identifier)
-            case Perform(identifier, data):
-                return await self._perform(self._channels[identifier][0], data)
-
-    async def _subscribe(self, identifier: str) -> Verdict:
-        name, params = read_identifier(identifier)
-        channel_class = self._house.channels.get(name)
-        if channel_class is None:
-            log.info("no channel is called %s: rejected", printable(name) or "(nothing)")
-            return Verdict.REJECTED
-        subscription = Subscription(
-            identifier, params, connection=self._connection, outbox=self, streams=self._house.streams
-        )
-        try:
-            channel = channel_class(subscription)
-            self._channels[identifier] = (channel, subscription)
-            await run(channel.subscribed)
-        except Exception:
-            log.exception("%s.subscribed failed; the client gets no answer", name)
-            self._count("failed_commands")
-            await subscription.end()
-            self._channels.pop(identifier, None)
-            return Verdict.FAILED
-        if subscription.rejected:
-            await self._forget(identifier)
-            return Verdict.REJECTED
-        subscription.start(channel)
-        return Verdict.CONFIRMED
-
-    async def _unsubscribe(self, identifier: str) -> Verdict:
-        channel, subscription = self._channels[identifier]
-        # First of all nothing more is sent; ``unsubscribed`` may still broadcast.
-        await subscription.end()
-        done = await self._call(f"{channel.name}.unsubscribed", channel.unsubscribed)
-        # Once more: it may have listened to something anew.
-        await self._forget(identifier)
-        return Verdict.DONE if done else Verdict.FAILED
-
-    async def _perform(self, channel: Channel, data: str) -> Verdict:
-        arguments = read_action(data)
-        name = arguments.pop("action", None) or "receive" if arguments is not None else None
-        method_name = channel.actions.get(name) if isinstance(name, str) else None
-        if method_name is None:
-            self._count("failed_commands")
-            hint = (
-                "; it is there, but not marked with @action" if isinstance(name, str) and hasattr(channel, name) else ""
-            )
-            log.warning("%s has no action %s%s", channel.name, printable(str(name)), hint)
-            return Verdict.FAILED
-        method = getattr(channel, method_name)
-        done = await self._call(f"{channel.name}.{name}", method, *([arguments] if takes_data(method) else []))
-        return Verdict.DONE if done else Verdict.FAILED
-
-    async def _forget(self, identifier: str) -> None:
-        _, subscription = self._channels.pop(identifier)
-        await subscription.end()
-
-    async def _call(self, what: str, method: Callable[..., Any], *arguments: Any) -> bool:
-        try:
-            await run(method, *arguments)
-        except Exception:
-            log.exception("%s failed", what)
-            self._count("failed_commands")
-            return False
-        return True
-
-
-def read_identifier(identifier: str) -> tuple[str, Mapping[str, JSONValue]]:
-    """Take the channel's name and the parameters out of an identifier; ``""`` where it names no channel."""
-    params = _read_object(identifier)
-    name = params.pop("channel", "") if params is not None else ""
-    return (name, params) if isinstance(name, str) and params is not None else ("", {})
-
-
-def read_action(data: str) -> dict[str, JSONValue] | None:
-    """Read the data of a perform; ``None`` where it is no JSON object."""
-    return _read_object(data)
-
-
-def _read_object(text: str) -> dict[str, JSONValue] | None:
-    try:
-        value = load(text.encode("utf-8", "surrogatepass"))
-    except MalformedFrame:
-        return None
-    return value if isinstance(value, dict) else None

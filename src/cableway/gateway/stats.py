@@ -51,6 +51,14 @@ class GatewayStats:
     too_slow: int = 0
     stalled: int = 0
     """Lines cut because one write took too long."""
+    restored: int = 0
+    """Sessions that clients have asked back."""
+    histories: int = 0
+    """Questions for what was published before."""
+    rejected_histories: int = 0
+    """Those of them that could not be answered in full, and so were refused."""
+    whispers: int = 0
+    """Whispers passed on."""
 
 
 ODDITIES: dict[Oddity, str] = {

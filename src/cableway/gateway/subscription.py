@@ -8,8 +8,11 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from attrs import define, field
+
 from cableway.errors import UsageError
 from cableway.gateway.streams import Broadcast, Streams, broadcast_value
+from cableway.wire.codecs.json import dump_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,11 +30,32 @@ log: logging.Logger = logging.getLogger("cableway.gateway")
 class Outbox(Protocol):
     """What a subscription needs of its session."""
 
-    def deliver(self, identifier: str, frame: bytes) -> None:
-        """Send a frame composed for *identifier*."""
+    def deliver(self, identifier: str, broadcast: Broadcast) -> None:
+        """Send a message to *identifier*."""
 
     def revoke(self, identifier: str) -> None:
         """Take the confirmed subscription *identifier* back."""
+
+
+@define
+class Listening:
+    """What a subscription listens to, and what its client may do."""
+
+    transforms: dict[str, tuple[Transform | None, bool]] = field(factory=dict)
+    """By stream: what to send instead of a message, and whether that is made of the text."""
+    whispers: str | None = None
+    """The stream to which the client may whisper."""
+    presence: str | None = None
+    """The stream in which it may be present."""
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The streams, in the order in which they were listened to."""
+        return tuple(self.transforms)
+
+    def copy(self) -> Listening:
+        """Return a copy, which does not change with this one."""
+        return Listening(dict(self.transforms), self.whispers, self.presence)
 
 
 class Subscription:
@@ -53,7 +77,7 @@ class Subscription:
         self.confirmed: bool = False
         self._outbox = outbox
         self._streams = streams
-        self._transforms: dict[str, tuple[Transform | None, bool]] = {}
+        self.listening: Listening = Listening()
         self._timers: list[asyncio.Task[None]] = []
 
     def stream_from(self, stream: str, transform: Transform | None, *, raw: bool) -> None:
@@ -68,38 +92,44 @@ class Subscription:
         if inspect.iscoroutinefunction(transform):
             msg = f"stream_from({stream!r}): transform must be a plain function, or messages would overtake each other"
             raise UsageError(msg)
-        self._transforms[stream] = (transform, raw)
+        self.listening.transforms[stream] = (transform, raw)
         self._streams.attach(stream, self)
 
     def stop_stream(self, stream: str) -> None:
         """Listen to *stream* no more."""
-        self._transforms.pop(stream, None)
+        self.listening.transforms.pop(stream, None)
         self._streams.detach(stream, self)
 
     def stop_all_streams(self) -> None:
         """Listen to nothing."""
-        for stream in list(self._transforms):
+        for stream in self.listening.streams:
             self.stop_stream(stream)
 
     def hear(self, stream: str, broadcast: Broadcast) -> None:
         """Send on what was published. What *transform* raises is logged, and that message is not sent."""
-        listening = self._transforms.get(stream)
+        listening = self.listening.transforms.get(stream)
         # Not listening any more: another listener's transform, which ran for the same message, stopped this one.
         if listening is None or broadcast.exclude == self.connection.request.sid:
             return
         transform, raw = listening
         try:
             if transform is not None:
-                broadcast = broadcast_value(transform(broadcast.text.decode() if raw else broadcast.value))
-            frame = broadcast.frame_for(self.identifier)
+                given = broadcast.text.decode() if raw else broadcast.value
+                broadcast = broadcast.transformed(dump_text(transform(given)).encode())
         except Exception:
             log.exception("the transform of a stream failed; the message is not sent")
             return
-        self._outbox.deliver(self.identifier, frame)
+        self._outbox.deliver(self.identifier, broadcast)
+
+    def resume(self, listening: Listening) -> None:
+        """Listen to all that another subscription did."""
+        self.listening = listening.copy()
+        for stream in self.listening.streams:
+            self._streams.attach(stream, self)
 
     def transmit(self, data: JSONValue) -> None:
         """Send *data* to this client alone."""
-        self._outbox.deliver(self.identifier, broadcast_value(data).frame_for(self.identifier))
+        self._outbox.deliver(self.identifier, broadcast_value(data))
 
     def reject(self) -> None:
         """Refuse, or take back."""

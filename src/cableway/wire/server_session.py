@@ -10,20 +10,18 @@ from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from attrs import Factory, define, evolve, field, frozen
+from attrs import Factory, define, field, frozen
 
 from cableway.errors import MalformedFrame
 from cableway.transitions import look_up
 from cableway.wire.codecs.json import JSONCodec
-from cableway.wire.commands import Perform, Probe, Subscribe, Unsubscribe
-from cableway.wire.dialects.base_server import (
-    BaseServerDialect,
-    ReceivedCommand,
-    ServerFrame,
-    UnknownCommand,
-    UnreadableCommand,
-)
+from cableway.wire.commands import AskPresence, Beat, History, Join, Perform, Probe, Subscribe, Unsubscribe, Whisper
+from cableway.wire.commands import Leave as CommandLeave
+from cableway.wire.dialects.base_server import BaseServerDialect, ReceivedCommand, UnknownCommand, UnreadableCommand
+from cableway.wire.dialects.extended_server import ExtendedFrame, ExtendedServerDialect
+from cableway.wire.expulsions import NO_PONG, UNAUTHORIZED, Expulsion
 from cableway.wire.frames import Confirm, Disconnect, Ping, Pong, Reject, Welcome
+from cableway.wire.server_pulse import Due, PingPlan, Pulse
 from cableway.wire.server_table import (
     SUBSCRIPTION_TABLE,
     TABLE,
@@ -40,7 +38,7 @@ if TYPE_CHECKING:
 
     from cableway.wire.codecs.base import Codec
 
-AppCommand: TypeAlias = Subscribe | Unsubscribe | Perform
+AppCommand: TypeAlias = Subscribe | Unsubscribe | Perform | History | Whisper | Join | CommandLeave | AskPresence
 """What the application is asked to run."""
 
 
@@ -111,52 +109,6 @@ Effect: TypeAlias = SendFrame | Ask | WakeAt | CloseLine | Leave | Note
 
 
 @frozen
-class Expulsion:
-    """Why and how we end a session."""
-
-    reason: str
-    reconnect: bool
-    code: int = 1000
-    close_reason: str = ""
-    retry_after: float | None = None
-    """Seconds over which the clients should spread their return."""
-
-
-UNAUTHORIZED = Expulsion("unauthorized", reconnect=False, close_reason="Auth Failed")
-TOKEN_EXPIRED = Expulsion("token_expired", reconnect=False, close_reason="Auth Failed")
-SERVER_RESTART = Expulsion("server_restart", reconnect=True, code=1001, close_reason="Server restart")
-
-
-def server_restart(retry_after: float | None = None) -> Expulsion:
-    """End a session because the server goes away; *retry_after* is how many seconds the crowd should take to return."""
-    return evolve(SERVER_RESTART, retry_after=retry_after)
-
-
-TOO_SLOW = Expulsion("too_slow", reconnect=True)
-
-
-def closed_remotely(*, reconnect: bool) -> Expulsion:
-    """End a session because somebody asked for it."""
-    return Expulsion("remote", reconnect, close_reason="Closed remotely")
-
-
-@frozen
-class PingPlan:
-    """When a session is pinged, and in which unit a ping counts the time."""
-
-    interval: float = 3.0
-    """Seconds between pings; 0 or less means none."""
-    first: float = 1.0
-    """How many intervals the first ping takes. Servers draw it from 0.5 to 1.5, so that a crowd is spread."""
-    precision: str = "s"
-    """``s``, ``ms`` or ``ns``; anything else means seconds."""
-
-    def stamp(self, unix_ns: int) -> int:
-        """Write the time as a ping's message."""
-        return unix_ns // {"ms": 1_000_000, "ns": 1}.get(self.precision, 1_000_000_000)
-
-
-@frozen
 class Revoke:
     """The application takes the subscription *identifier* back."""
 
@@ -171,30 +123,47 @@ class ServerSession:
     """One session of one client. Each method returns what to do, in order."""
 
     sid: str = ""
-    pings: PingPlan = PingPlan()
+    pings: PingPlan = Factory(PingPlan)
     codec: Codec = Factory(JSONCodec)
-    dialect: BaseServerDialect = Factory(BaseServerDialect)
+    dialect: BaseServerDialect = Factory(ExtendedServerDialect)
+    deafens: bool = False
+    """Whether a frame that makes no sense ends the reading, while the pings go on: as with AnyCable."""
     state: SessionState = field(default=SessionState.CONNECTING, init=False)
     subscriptions: dict[str, SubscriptionState] = field(factory=dict[str, SubscriptionState], init=False)
     held: deque[HeldCommand] = field(factory=deque[HeldCommand], init=False)
     """Commands that wait for the application; whoever reads the socket should pause when this grows."""
     running: AppCommand | None = field(default=None, init=False)
-    ping_at: float = field(default=0.0, init=False)
+    pulse: Pulse = field(init=False)
+    deaf: bool = field(default=False, init=False)
+    """Whether nothing is read any more."""
+
+    def __attrs_post_init__(self) -> None:
+        """Be ready to beat."""
+        self.pulse = Pulse(self.pings)
 
     def receive(self, frame: bytes) -> list[Effect]:
         """Take one message of the client. What cannot be read is noted and skipped."""
+        if self.deaf:
+            return []
         try:
             mapping = self.codec.decode(frame)
             if mapping is None:
                 return []
             command = self.dialect.parse(mapping)
         except MalformedFrame as error:
+            self.deaf = self.deafens
             return [Note(Oddity.MALFORMED_FRAME, error.rule)]
+        self.pulse.heard()
         return self.step(SessionEvent.COMMAND, command)
 
-    def accept(self, now: float) -> list[Effect]:
-        """Let the client in: the application authorised it."""
-        return self.step(SessionEvent.ACCEPTED, now)
+    def accept(self, now: float, restored: tuple[str, ...] | None = None) -> list[Effect]:
+        """Let the client in: the application authorised it, or it has its session of before back.
+
+        Args:
+            now: The time.
+            restored: Identifiers that are subscribed at once, where it has.
+        """
+        return self.step(SessionEvent.ACCEPTED, (now, restored))
 
     def refuse(self, expulsion: Expulsion = UNAUTHORIZED) -> list[Effect]:
         """Turn the client away, for good: the application does not authorise it."""
@@ -256,7 +225,7 @@ class ServerSession:
 # What is done about one identifier -----------------------------------------------------------------------------------
 
 
-def _say(session: ServerSession, frame: ServerFrame) -> SendFrame:
+def _say(session: ServerSession, frame: ExtendedFrame) -> SendFrame:
     return SendFrame(session.codec.encode(session.dialect.compose(frame)))
 
 
@@ -279,12 +248,18 @@ _SUBSCRIPTION_ACTIONS: Mapping[SubscriptionAction, Callable[[ServerSession, Any]
 # What is done about the session --------------------------------------------------------------------------------------
 
 
-def _welcome(session: ServerSession, now: float) -> list[Effect]:
-    welcome = _say(session, Welcome(session.sid or None))
-    if session.pings.interval <= 0:
-        return [welcome]
-    session.ping_at = now + session.pings.interval * session.pings.first
-    return [welcome, WakeAt(session.ping_at)]
+def _welcome(session: ServerSession, fact: tuple[float, tuple[str, ...] | None]) -> list[Effect]:
+    now, restored = fact
+    for identifier in restored or ():
+        session.subscriptions[identifier] = SubscriptionState.JOINED
+    welcome = _say(session, Welcome(session.sid or None, restored is not None, restored or ()))
+    session.pulse.start(now)
+    return [welcome, *_wake(session)]
+
+
+def _wake(session: ServerSession) -> list[Effect]:
+    at = session.pulse.next
+    return [] if at is None else [WakeAt(at)]
 
 
 def _hold(session: ServerSession, command: HeldCommand) -> list[Effect]:
@@ -300,6 +275,13 @@ _EVENTS: Mapping[type[HeldCommand], SubscriptionEvent] = {
     Subscribe: SubscriptionEvent.SUBSCRIBE,
     Unsubscribe: SubscriptionEvent.UNSUBSCRIBE,
     Perform: SubscriptionEvent.PERFORM,
+    # Whatever is done with a subscription: only one that is there, and one after the other.
+    History: SubscriptionEvent.PERFORM,
+    Whisper: SubscriptionEvent.PERFORM,
+    Join: SubscriptionEvent.PERFORM,
+    CommandLeave: SubscriptionEvent.PERFORM,
+    AskPresence: SubscriptionEvent.PERFORM,
+    Revoke: SubscriptionEvent.REVOKE,
 }
 
 
@@ -307,16 +289,16 @@ def _take(session: ServerSession, command: HeldCommand) -> list[Effect]:
     match command:
         case Subscribe(""):
             return [_say(session, Reject(None))]
-        case Subscribe(identifier) | Unsubscribe(identifier) | Perform(identifier):
-            return session.step_subscription(identifier, _EVENTS[type(command)], command)
-        case Revoke(identifier):
-            return session.step_subscription(identifier, SubscriptionEvent.REVOKE)
         case Probe():
             return [_say(session, Pong())]
         case UnknownCommand(name):
             return [Note(Oddity.UNKNOWN_COMMAND, name)]
         case UnreadableCommand(name, rule):
             return [Note(Oddity.UNREADABLE_COMMAND, f"{name}: {rule}")]
+        case Beat():
+            return []
+    event = _EVENTS[type(command)]
+    return session.step_subscription(command.identifier, event, None if isinstance(command, Revoke) else command)
 
 
 def _run_held(session: ServerSession, _fact: object) -> list[Effect]:
@@ -350,10 +332,13 @@ def _deliver(session: ServerSession, fact: tuple[str, bytes]) -> list[Effect]:
 
 def _ping(session: ServerSession, fact: tuple[float, int]) -> list[Effect]:
     now, unix_ns = fact
-    # From the time it was due, so that pings do not drift; from now after a pause, so that they come in no burst.
-    due = session.ping_at + session.pings.interval
-    session.ping_at = due if due > now else now + session.pings.interval
-    return [_say(session, Ping(session.pings.stamp(unix_ns))), WakeAt(session.ping_at)]
+    match session.pulse.due(now):
+        case Due.SILENT:
+            return session.expel(NO_PONG)
+        case Due.PING:
+            return [_say(session, Ping(session.pings.stamp(unix_ns))), *_wake(session)]
+        case Due.NOTHING:
+            return _wake(session)
 
 
 def _dismiss(session: ServerSession, expulsion: Expulsion) -> list[Effect]:

@@ -7,14 +7,24 @@ wrong type makes the whole frame malformed.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import frozen
 
-from cableway.errors import MalformedFrame
-from cableway.wire.commands import Perform, Probe, Subscribe, Unsubscribe
+from cableway.errors import MalformedFrame, NotSupported
+from cableway.wire.commands import Command, Perform, Probe, Subscribe, Unsubscribe
 from cableway.wire.dialects.base import SUBPROTOCOL
-from cableway.wire.frames import Confirm, Data, Disconnect, Ping, Pong, Reject, Welcome
+from cableway.wire.frames import (
+    Confirm,
+    Data,
+    Disconnect,
+    HistoryAnswer,
+    Ping,
+    Pong,
+    PresenceNews,
+    Reject,
+    Welcome,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +45,7 @@ class UnreadableCommand:
     rule: str
 
 
-ReceivedCommand: TypeAlias = Subscribe | Unsubscribe | Perform | Probe | UnknownCommand | UnreadableCommand
+ReceivedCommand: TypeAlias = Command | UnknownCommand | UnreadableCommand
 """What a client may say."""
 
 ServerFrame: TypeAlias = Welcome | Ping | Pong | Confirm | Reject | Disconnect | Data
@@ -70,8 +80,12 @@ class BaseServerDialect:
             case _:
                 return UnknownCommand(command)
 
-    def compose(self, frame: ServerFrame) -> dict[str, Any]:
-        """Write a frame as the mapping that clients read, empty fields left out."""
+    def compose(self, frame: ServerFrame | HistoryAnswer | PresenceNews) -> dict[str, Any]:
+        """Write a frame as the mapping that clients read, empty fields left out.
+
+        Raises:
+            NotSupported: This protocol has no such frame.
+        """
         match frame:
             case Welcome(sid):
                 return {"type": "welcome", "sid": sid} if sid else {"type": "welcome"}
@@ -87,12 +101,19 @@ class BaseServerDialect:
             case Data():
                 return _data(frame)
             case _:
-                assert_never(frame)
+                raise NotSupported(type(frame).__name__, self.name)
 
 
-def data_frame(identifier_json: bytes, message_json: bytes) -> bytes:
-    """Write a data frame from two pieces that are JSON already, so that one message to many is encoded once."""
-    return b'{"identifier":%b,"message":%b}' % (identifier_json, message_json)
+def data_frame(identifier_json: bytes, message_json: bytes, *, kind: bytes = b"", place: bytes = b"") -> bytes:
+    """Write a data frame from pieces that are JSON already, so that one message to many is encoded once.
+
+    Args:
+        identifier_json: The identifier.
+        message_json: The message.
+        kind: What stands first: empty, or ``"type":"presence",``.
+        place: What stands last: empty, or the place in the stream, a comma first.
+    """
+    return b'{%b"identifier":%b,"message":%b%b}' % (kind, identifier_json, message_json, place)
 
 
 def _text(mapping: Mapping[str, Any], name: str) -> str:
