@@ -1,0 +1,167 @@
+"""Programs that use a cable: they subscribe, read at their own pace, and keep account of what they saw."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from cableway import CableError, Connected, MailboxOverflow, MessagesDropped, SubscriptionOptions, events
+from cableway.states import Recovery, SubscriptionState
+from tests.simulation.recovery.oracle import Account, Hole, Seen, Unknown
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from cableway import Cable, Subscription
+    from tests.simulation.recovery.schedule import Schedule
+
+PACES = ("fast", "fast", "slow", "pausing", "taking")
+
+
+class Reader:
+    """One handle on a subscription, and the task that reads it."""
+
+    def __init__(self, schedule: Schedule, identifier: str, account: Account, *, calm: bool) -> None:
+        self.schedule = schedule
+        self.identifier = identifier
+        self.account = account
+        self.hurried = False
+        """Whether it is to read as fast as it can."""
+        self.subscription: Subscription[Any]
+        self._random: Random = schedule.random
+        self._pace = "fast" if calm else self._random.choice(PACES)
+        self._options = self._chosen_options()
+        self._task: asyncio.Task[None] | None = None
+        self._dropped_before = 0
+
+    def _chosen_options(self) -> SubscriptionOptions:
+        more = self.schedule.subscription_options
+        if self._pace in ("fast", "slow"):
+            return SubscriptionOptions(**more)
+        policies = ["drop_oldest", "drop_newest", "error", "disconnect"]
+        if self.schedule.alone:
+            policies.append("pause")
+        policy: Any = self._random.choice(policies)
+        return SubscriptionOptions(overflow=policy, max_messages=self._random.choice((5, 30, 100)), **more)
+
+    def subscribe(self, cable: Cable) -> None:
+        """Subscribe on *cable*, and begin to read."""
+        # The model's options say which of them the present client knows.
+        self.subscription = subscription = cable.subscribe_raw(self.identifier, options=self._options)
+        subscription.on(Connected, lambda _: self._confirmed())
+        subscription.on(MessagesDropped, lambda _: self._dropped())
+        if self.schedule.announces:
+            subscription.on(events.Recovered, self._recovered)  # type: ignore[attr-defined]
+            subscription.on(events.Gap, self._gap)  # type: ignore[attr-defined]
+        self._fresh = True
+        if subscription.state is SubscriptionState.SUBSCRIBED:
+            self._confirmed()
+        self._task = asyncio.get_running_loop().create_task(self._read(subscription))
+
+    def _confirmed(self) -> None:
+        now = self.schedule.loop.time()
+        account = self.account
+        if account.begins is None:
+            account.begins = now
+        elif self._fresh:
+            known = {one.key[0] for one in account.seen if one.offset is not None}
+            account.renewed.update((stream, now) for stream in account.streams if stream not in known)
+        elif not self.schedule.announces:
+            account.unknown.append(Unknown(now))
+        self._fresh = False
+
+    def _recovered(self, event: Any) -> None:
+        self.schedule.tell(f"{self.account.name}: {event}")
+        if event.recovery is Recovery.UNKNOWN:
+            self.account.unknown.append(Unknown(self.schedule.loop.time()))
+
+    def _gap(self, event: Any) -> None:
+        self.schedule.tell(f"{self.account.name}: {event}")
+        if not event.healed:
+            now = self.schedule.loop.time()
+            self.account.holes.append(Hole(now, event.stream, event.epoch, event.first, event.last))
+
+    def _dropped(self) -> None:
+        self.account.told_of_drops = True
+
+    # Reading
+
+    async def _read(self, subscription: Subscription[Any]) -> None:
+        while True:
+            try:
+                if self._pace == "taking" and not self.hurried:
+                    await self._take(subscription)
+                else:
+                    self._note(await anext(subscription))
+                    await self._acknowledge()
+                    await self._linger()
+            except MailboxOverflow:
+                self.account.told_of_drops = True
+            except (StopAsyncIteration, CableError):
+                return
+
+    async def _take(self, subscription: Subscription[Any]) -> None:
+        await asyncio.sleep(self._random.uniform(0.1, 3.0))
+        taken = subscription.take(20)
+        for message in taken:
+            self._note(message)
+        if taken:
+            await self._acknowledge(taken[-1])
+        elif subscription.state in (SubscriptionState.CLOSED, SubscriptionState.REJECTED):
+            raise StopAsyncIteration
+        if len(taken) == 0 and self._options.overflow == "error":
+            # Only who iterates is told.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    self._note(await anext(subscription))
+                    await self._acknowledge()
+
+    def _note(self, message: Any) -> None:
+        stream, number = message.data
+        self._last = message
+        self.account.seen.append(Seen((stream, number), self.schedule.loop.time(), message.offset, message.replayed))
+
+    async def _acknowledge(self, message: Any = None) -> None:
+        if self.schedule.acknowledges:
+            await (message or self._last).ack()
+
+    async def _linger(self) -> None:
+        if self.hurried:
+            return
+        if self._pace == "slow":
+            await asyncio.sleep(self._random.uniform(0.0, 0.05))
+        elif self._pace == "pausing" and self._random.random() < 0.05:
+            await asyncio.sleep(self._random.uniform(1.0, 8.0))
+
+    def hurry(self) -> None:
+        """Read as fast as it can from now on."""
+        self.hurried = True
+
+    # The end
+
+    async def leave(self) -> None:
+        """Unsubscribe."""
+        self.account.ends = self.schedule.loop.time()
+        await self.subscription.unsubscribe()
+
+    def count(self) -> None:
+        """Take down what the mailbox has lost."""
+        self.account.dropped = self._dropped_before + self.subscription.stats().dropped
+
+    async def die(self) -> None:
+        """Be gone in the middle of what it does, with all that is unread."""
+        stats = self.subscription.stats()
+        self._dropped_before += stats.dropped
+        if not self.schedule.acknowledges and stats.unread:
+            self._dropped_before += stats.unread
+            self.account.told_of_drops = True
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Read no more."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
