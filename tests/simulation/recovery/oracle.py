@@ -95,6 +95,8 @@ class Rules:
     """Whether the server could give back everything: then nothing but an overflow may be missing."""
     calm: bool = False
     """Whether nothing broke: then nothing at all may be missing, and nothing may be announced."""
+    placed: bool = True
+    """Whether messages have positions; without them every confirmation may be one of which nothing is known."""
     late: bool = False
     """Whether what a gap told of may still come: it is announced, and not healed."""
 
@@ -125,8 +127,9 @@ def judge(account: Account, published: Iterable[Publication], rules: Rules) -> V
         avoidable = max(0, len(_recoverable(account, missing)) - account.dropped)
         if avoidable > lost:
             faults.append(f"{avoidable} announced as missing, though the server could give them back")
-    if rules.calm and (account.unknown or account.holes):
-        faults.append(f"announced for no reason: {account.unknown[:2]} {account.holes[:2]}")
+    needless = [one for one in account.unknown if rules.placed or one.at > (account.begins or 0.0) + SLACK]
+    if rules.calm and (needless or account.holes):
+        faults.append(f"announced for no reason: {needless[:2]} {account.holes[:2]}")
     return Verdict(
         [f"{account.name}: {fault}" for fault in faults],
         len(account.seen),
@@ -184,12 +187,16 @@ def _missing(account: Account, published: Iterable[Publication], rules: Rules) -
         return []
     seen = {one.key for one in account.seen}
     ends = float("inf") if account.ends is None else account.ends
+    last: dict[str, int] = {}
+    for message in account.seen:
+        last[message.key[0]] = max(message.key[1], last.get(message.key[0], 0))
     return [
         one
         for one in published
         if max(account.begins, account.renewed.get(one.stream, 0.0)) <= one.at
-        # What was published just before the end may still have been on its way.
-        and one.at < ends - (2.0 if ends < float("inf") else 0.0)
+        # Whoever leaves hears no more of what was still on its way, or lost with a line that was down.
+        and one.at < ends - (2.0 if account.ends is not None else 0.0)
+        and (account.ends is None or rules.calm or one.number < last.get(one.stream, 0))
         and one.key not in seen
         and one.excluded not in account.own
         # A server that forgets what it sends cannot be asked, and no client can know.

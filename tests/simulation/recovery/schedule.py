@@ -370,8 +370,8 @@ class Schedule:
         for reader in (*self.readers, *self.finished):
             await reader.stop()
             reader.count()
-        if self.server.up:
-            self.server.stop(notice=False)
+        self.server.stop(notice=False)
+        await asyncio.sleep(0.1)
 
     def _judge(self) -> None:
         plan = self.plan
@@ -379,6 +379,7 @@ class Schedule:
             ordered=plan.server.disorder == 0,
             lossless=plan.lossless,
             calm=plan.calm,
+            placed=plan.dialect == "extended",
             late=plan.options.get("gaps") == "announce",
         )
         own = frozenset(self.server.known_sids)

@@ -204,7 +204,7 @@ class Server:
             for session, identifiers in list(self.attached.get(publication.stream, {}).items()):
                 if session.sid == publication.excluded:
                     continue
-                for identifier in identifiers:
+                for identifier in list(identifiers):
                     frame = frames.get(identifier)
                     if frame is None:
                         frame = frames[identifier] = message_frame(identifier, publication)

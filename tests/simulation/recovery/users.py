@@ -49,17 +49,17 @@ class Reader:
         """Subscribe on *cable*, and begin to read."""
         # The model's options say which of them the present client knows.
         self.subscription = subscription = cable.subscribe_raw(self.identifier, options=self._options)
-        subscription.on(Connected, lambda _: self._confirmed())
+        subscription.on(Connected, lambda event: self._confirmed(again=event.reconnected))
         subscription.on(MessagesDropped, lambda _: self._dropped())
         if self.schedule.announces:
             subscription.on(events.Recovered, self._recovered)  # type: ignore[attr-defined]
             subscription.on(events.Gap, self._gap)  # type: ignore[attr-defined]
         self._fresh = True
         if subscription.state is SubscriptionState.SUBSCRIBED:
-            self._confirmed()
+            self._confirmed(again=False)
         self._task = asyncio.get_running_loop().create_task(self._read(subscription))
 
-    def _confirmed(self) -> None:
+    def _confirmed(self, *, again: bool) -> None:
         now = self.schedule.loop.time()
         account = self.account
         if account.begins is None:
@@ -67,7 +67,7 @@ class Reader:
         elif self._fresh:
             known = {one.key[0] for one in account.seen if one.offset is not None}
             account.renewed.update((stream, now) for stream in account.streams if stream not in known)
-        elif not self.schedule.announces:
+        elif again and not self.schedule.announces:
             account.unknown.append(Unknown(now))
         self._fresh = False
 

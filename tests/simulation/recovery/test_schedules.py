@@ -1,0 +1,73 @@
+"""Thousands of seeded schedules of a client, a network that cuts anywhere, and a server that forgets.
+
+``CABLEWAY_SOAK_SCALE=1`` lives through ten thousand of them; by default it is a tenth. ``CABLEWAY_SOAK_SEED`` begins
+elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import Counter
+
+import pytest
+
+from tests.simulation.recovery.schedule import draw, live
+
+SCALE = float(os.environ.get("CABLEWAY_SOAK_SCALE", "0.1"))
+FIRST = 100_000 * (int(os.environ.get("CABLEWAY_SOAK_SEED", "1")) - 1)
+SCHEDULES = int(10_000 * SCALE)
+SHARES = 10
+
+FOUND: tuple[int, ...] = ()
+"""Seeds that once showed a fault."""
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("share", range(SHARES))
+def test_what_is_seen_is_what_was_published(share: int) -> None:
+    """In each schedule each handle sees everything in order, once, or is told of the difference."""
+    began = time.perf_counter()
+    counts: Counter[str] = Counter()
+    seeds = range(FIRST + share, FIRST + SCHEDULES, SHARES)
+    for seed in seeds:
+        lived = live(seed)
+        counts.update(lived.counts)
+        counts.update({"schedules": 1, lived.plan.dialect: 1})
+        for verdict in lived.verdicts:
+            counts.update({"seen": verdict.seen, "missing": verdict.missing, "announced": verdict.announced})
+    assert counts["seen"] > 10 * counts["schedules"]
+    took = time.perf_counter() - began
+    # For whoever runs it by hand, with -s.
+    sys.stderr.write(f"\n{dict(counts)}, {1000 * took / max(1, len(seeds)):.0f} ms each\n")
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_what_was_found_once_is_not_found_again(seed: int) -> None:
+    """Bugs keep their seeds."""
+    live(seed)
+
+
+def test_a_seed_is_the_same_life_every_time() -> None:
+    """What a failure shows can be lived through again."""
+    one, two = live(7), live(7)
+
+    assert one.story == two.story
+    assert [vars_of(verdict) for verdict in one.verdicts] == [vars_of(verdict) for verdict in two.verdicts]
+
+
+def vars_of(verdict: object) -> str:
+    """Tell all of it."""
+    return repr(verdict)
+
+
+def test_all_kinds_of_schedules_are_drawn() -> None:
+    """A thousand seeds hold each dialect, calm and stormy ones, and servers with little memory."""
+    plans = [draw(seed) for seed in range(1000)]
+
+    assert {plan.dialect for plan in plans} == {"extended", "forgetful", "base", "rails"}
+    assert sum(plan.lossless for plan in plans) > 100
+    assert sum(plan.calm for plan in plans) > 20
+    assert {plan.server.history_ttl for plan in plans} >= {1, 5, 300}
