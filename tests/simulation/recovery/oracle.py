@@ -81,6 +81,8 @@ class Account:
     """Whether something older may come first: it was subscribed before, or shares its subscription."""
     repeats: int = 0
     """Messages that may come twice: one for each time the process died before it acknowledged."""
+    faults: list[str] = field(factory=list)
+    """What its user noticed at once."""
     own: frozenset[str] = frozenset()
     """Sessions of this client: what was kept from them need not, but may, come."""
 
@@ -114,7 +116,7 @@ class Verdict:
 def judge(account: Account, published: Iterable[Publication], rules: Rules) -> Verdict:
     """Compare what was seen with what was published."""
     of_streams = {one.key: one for one in published if one.stream in account.streams}
-    faults = [*_strangers(account, of_streams), *_doubled(account), *_disorder(account, of_streams, rules)]
+    faults = [*account.faults, *_strangers(account, of_streams), *_doubled(account), *_disorder(account, of_streams, rules)]
     missing = _missing(account, of_streams.values(), rules)
     uncovered = [one for one in missing if not _covered(account, one)]
     lost = max(0, len(uncovered) - account.dropped)

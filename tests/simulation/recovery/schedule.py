@@ -58,7 +58,13 @@ class Plan:
     handles: int
     transient: float
     excluded: float
-    options: dict[str, Any] = field(factory=dict)
+    gaps: Literal["heal", "announce"] = "heal"
+    resync: bool = False
+    """Whether users bring themselves up to date where nobody can tell what was missed."""
+    listing: bool = False
+    """Whether users look at the past by themselves."""
+    commit: Literal["receipt", "ack"] | None = None
+    """When positions are kept for the next process; ``None``: there is no next process."""
 
 
 def draw(seed: int) -> Plan:
@@ -69,6 +75,7 @@ def draw(seed: int) -> Plan:
     calm = random.random() < 0.06
     lossless = extended and random.random() < 0.3
     streams = tuple(f"s{index}" for index in range(random.choice((1, 1, 2, 3))))
+    commit: Any = random.choice((None, None, None, "receipt", "ack")) if extended and not calm else None
     return Plan(
         seed=seed,
         dialect=dialect,
@@ -80,9 +87,13 @@ def draw(seed: int) -> Plan:
         faults=0 if calm else random.choice((1, 2, 3, 6)),
         streams=streams,
         identifiers=_identifiers(random, streams),
-        handles=random.choice((1, 1, 2, 3)),
+        handles=1 if commit else random.choice((1, 1, 2, 3)),
         transient=random.choice((0.0, 0.0, 0.1)) if extended else 0.0,
         excluded=random.choice((0.0, 0.0, 0.1)) if extended and not calm else 0.0,
+        gaps="announce" if random.random() < 0.15 else "heal",
+        resync=random.random() < 0.2,
+        listing=extended and random.random() < 0.15,
+        commit=commit,
     )
 
 
@@ -123,8 +134,7 @@ class Schedule:
         self.readers: list[Reader] = []
         self.finished: list[Reader] = []
         self.announces = CAN_ANNOUNCE
-        self.acknowledges = plan.options.get("commit") == "ack"
-        self.subscription_options = plan.options
+        self.acknowledges = CAN_ANNOUNCE and plan.commit == "ack"
         self.alone = plan.handles == 1 and len(plan.identifiers) == 1
         self._names = iter(range(10**6))
         self._identifiers_used: set[str] = set()
@@ -200,6 +210,8 @@ class Schedule:
                 if self.random.random() < 0.7:
                     await asyncio.sleep(self.random.choice((0.0, 0.05, 1.0)))
                     self._join()
+            if self.plan.listing and self.readers and CAN_ANNOUNCE:
+                await self.random.choice(self.readers).look_back()
             if self.plan.on_demand and self.random.random() < 0.5:
                 self.cable.wake()
 
@@ -380,7 +392,7 @@ class Schedule:
             lossless=plan.lossless,
             calm=plan.calm,
             placed=plan.dialect == "extended",
-            late=plan.options.get("gaps") == "announce",
+            late=plan.gaps == "announce",
         )
         own = frozenset(self.server.known_sids)
         faults = list(dict.fromkeys(self.server.faults))

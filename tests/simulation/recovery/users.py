@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from cableway import CableError, Connected, MailboxOverflow, MessagesDropped, SubscriptionOptions, events
@@ -34,9 +35,11 @@ class Reader:
         self._options = self._chosen_options()
         self._task: asyncio.Task[None] | None = None
         self._dropped_before = 0
+        self._resyncing = False
+        self._unacknowledged = 0
 
     def _chosen_options(self) -> SubscriptionOptions:
-        more = self.schedule.subscription_options
+        more = self._recovery_options()
         if self._pace in ("fast", "slow"):
             return SubscriptionOptions(**more)
         policies = ["drop_oldest", "drop_newest", "error", "disconnect"]
@@ -44,6 +47,23 @@ class Reader:
             policies.append("pause")
         policy: Any = self._random.choice(policies)
         return SubscriptionOptions(overflow=policy, max_messages=self._random.choice((5, 30, 100)), **more)
+
+    def _recovery_options(self) -> dict[str, Any]:
+        plan = self.schedule.plan
+        if not self.schedule.announces:
+            return {}
+        return {
+            "gaps": plan.gaps,
+            "on_resync": self._resync if plan.resync else None,
+            "commit": plan.commit or "receipt",
+            "history_life": float(plan.server.history_ttl),
+        }
+
+    async def _resync(self, _: Any) -> None:
+        """Bring itself up to date by its own means, which takes a while."""
+        self._resyncing = True
+        await asyncio.sleep(self._random.choice((0.0, 0.5, 4.0)))
+        self._resyncing = False
 
     def subscribe(self, cable: Cable) -> None:
         """Subscribe on *cable*, and begin to read."""
@@ -120,11 +140,15 @@ class Reader:
     def _note(self, message: Any) -> None:
         stream, number = message.data
         self._last = message
+        self._unacknowledged += 1
+        if self._resyncing:
+            self.account.faults.append(f"{stream} {number} came while it was bringing itself up to date")
         self.account.seen.append(Seen((stream, number), self.schedule.loop.time(), message.offset, message.replayed))
 
     async def _acknowledge(self, message: Any = None) -> None:
         if self.schedule.acknowledges:
             await (message or self._last).ack()
+            self._unacknowledged = 0
 
     async def _linger(self) -> None:
         if self.hurried:
@@ -153,10 +177,30 @@ class Reader:
         """Be gone in the middle of what it does, with all that is unread."""
         stats = self.subscription.stats()
         self._dropped_before += stats.dropped
-        if not self.schedule.acknowledges and stats.unread:
+        if self.schedule.acknowledges:
+            self.account.repeats += self._unacknowledged
+        elif stats.unread:
             self._dropped_before += stats.unread
             self.account.told_of_drops = True
         await self.stop()
+        self._resyncing = False
+
+    async def look_back(self) -> None:
+        """Look at the past by itself, apart from what is delivered."""
+        begins = self.schedule.loop.time()
+        seconds = self._random.choice((2, 10, 60))
+        try:
+            messages = await self.subscription.history(since=timedelta(seconds=seconds))  # type: ignore[attr-defined]
+        except CableError as error:
+            self.schedule.tell(f"{self.account.name}: {error!r}")
+            return
+        self.schedule.tell(f"{self.account.name} has looked back: {len(messages)} messages")
+        last: dict[str, int] = {}
+        for message in messages:
+            stream, number = message.data
+            if number <= last.get(stream, 0) or stream not in self.account.streams:
+                self.account.faults.append(f"{stream} {number} after {last.get(stream, 0)} in the past of {begins:.2f}")
+            last[stream] = number
 
     async def stop(self) -> None:
         """Read no more."""
