@@ -37,6 +37,12 @@ class Unknown:
     """What came before may be incomplete: a recovery that failed."""
 
     at: float
+    since: float | None = None
+    """When the recovery began of which this is the outcome; ``None``: it is the outcome of nothing."""
+
+    def precedes(self, follower: float) -> bool:
+        """Whether nobody who saw the next message at *follower* could have thought that all is well."""
+        return self.at <= follower + SLACK or (self.since is not None and self.since <= follower)
 
 
 @frozen
@@ -210,7 +216,7 @@ def _covered(account: Account, publication: Publication) -> bool:
     if any(hole.covers(publication) and hole.at >= publication.at for hole in account.holes):
         return True
     follower = _follower(account, publication)
-    return any(publication.at <= one.at <= follower + SLACK for one in account.unknown)
+    return any(publication.at <= one.at and one.precedes(follower) for one in account.unknown)
 
 
 def _follower(account: Account, publication: Publication) -> float:

@@ -14,7 +14,7 @@ from unittest.mock import patch
 import attrs
 from attrs import field, frozen
 
-from cableway import Cable, OnDemandMonitor, PersistentMonitor, events
+from cableway import Cable, Message, OnDemandMonitor, PersistentMonitor, events
 from cableway.host.clocks import Clocks
 from cableway.host.network import WayOut
 from cableway.host.watch import HostWatch
@@ -134,7 +134,7 @@ class Schedule:
         self.readers: list[Reader] = []
         self.finished: list[Reader] = []
         self.announces = CAN_ANNOUNCE
-        self.acknowledges = CAN_ANNOUNCE and plan.commit == "ack"
+        self.acknowledges = CAN_ANNOUNCE and plan.commit == "ack" and hasattr(Message, "ack")
         self.alone = plan.handles == 1 and len(plan.identifiers) == 1
         self._names = iter(range(10**6))
         self._identifiers_used: set[str] = set()

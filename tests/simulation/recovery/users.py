@@ -37,6 +37,8 @@ class Reader:
         self._dropped_before = 0
         self._resyncing = False
         self._unacknowledged = 0
+        self._recovering: float | None = None
+        """When it was last confirmed, until the outcome is told."""
 
     def _chosen_options(self) -> SubscriptionOptions:
         more = self._recovery_options()
@@ -90,11 +92,13 @@ class Reader:
         elif again and not self.schedule.announces:
             account.unknown.append(Unknown(now))
         self._fresh = False
+        self._recovering = now
 
     def _recovered(self, event: Any) -> None:
         self.schedule.tell(f"{self.account.name}: {event}")
         if event.recovery is Recovery.UNKNOWN:
-            self.account.unknown.append(Unknown(self.schedule.loop.time()))
+            self.account.unknown.append(Unknown(self.schedule.loop.time(), self._recovering))
+        self._recovering = None
 
     def _gap(self, event: Any) -> None:
         self.schedule.tell(f"{self.account.name}: {event}")
