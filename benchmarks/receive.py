@@ -1,6 +1,9 @@
 """How fast messages come in, beside a bare loop over the websockets library in the same run.
 
-    python benchmarks/receive.py [--messages 100000] [--rounds 7]
+    python benchmarks/receive.py [--messages 100000] [--rounds 7] [--placed]
+
+With ``--placed`` each message ends with its place in a stream, as AnyCable with a broker sends them, and ours checks
+that none is missing and none comes twice.
 
 Each round of ours stands between two rounds of the bare loop ``async for raw in ws: json.loads(raw)``, so that a
 machine whose clock drifts skews the ratio little. The sender runs on another core. *Tick* is the longest time that a
@@ -125,6 +128,7 @@ async def main() -> None:
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--size", type=int, default=196)
+    parser.add_argument("--placed", action="store_true")
     options = parser.parse_args()
     messages = options.messages // CHUNK * CHUNK
     script = Path(__file__).with_name("blaster.py")
@@ -133,7 +137,7 @@ async def main() -> None:
         sys.executable, str(script), *arguments, stdout=asyncio.subprocess.PIPE
     )
     port = await sender.stdout.readline() if sender.stdout is not None else b""
-    url = f"ws://127.0.0.1:{port.decode().strip()}/cable"
+    url = f"ws://127.0.0.1:{port.decode().strip()}/{'placed' if options.placed else 'cable'}"
     try:
         bares: list[Round] = [await bare(url, messages)]
         kinds: dict[str, list[Round]] = {"cableway": [], "cableway + orjson": []}

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from cableway.errors import ConnectError as ConnectError
     from cableway.errors import ConnectTimeout as ConnectTimeout
     from cableway.errors import HandshakeRefused as HandshakeRefused
+    from cableway.errors import HistoryRejected as HistoryRejected
+    from cableway.errors import HistoryTimeout as HistoryTimeout
     from cableway.errors import HostUnreachable as HostUnreachable
     from cableway.errors import InvalidHeader as InvalidHeader
     from cableway.errors import InvalidIdentifier as InvalidIdentifier
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from cableway.errors import NotConnected as NotConnected
     from cableway.errors import NotSupported as NotSupported
     from cableway.errors import PolicyFailed as PolicyFailed
+    from cableway.errors import PositionsFailed as PositionsFailed
     from cableway.errors import ProxyFailure as ProxyFailure
     from cableway.errors import PublishFailed as PublishFailed
     from cableway.errors import RetriesExhausted as RetriesExhausted
@@ -82,15 +85,20 @@ if TYPE_CHECKING:
     from cableway.events import Disconnected as Disconnected
     from cableway.events import Dormant as Dormant
     from cableway.events import Event as Event
+    from cableway.events import Fresh as Fresh
+    from cableway.events import Gap as Gap
     from cableway.events import HandedOver as HandedOver
     from cableway.events import MessagesDropped as MessagesDropped
     from cableway.events import MoveFailed as MoveFailed
     from cableway.events import NamingFailed as NamingFailed
+    from cableway.events import PositionsNotSaved as PositionsNotSaved
+    from cableway.events import Recovered as Recovered
     from cableway.events import Rejected as Rejected
     from cableway.events import RetryScheduled as RetryScheduled
     from cableway.events import ServerErrorReceived as ServerErrorReceived
     from cableway.events import ServerMisbehaved as ServerMisbehaved
     from cableway.events import ShardEvent as ShardEvent
+    from cableway.events import Stale as Stale
     from cableway.events import SubscriptionMoved as SubscriptionMoved
     from cableway.events import TokenRenewalFailed as TokenRenewalFailed
     from cableway.events import TokenRenewed as TokenRenewed
@@ -118,6 +126,9 @@ if TYPE_CHECKING:
     from cableway.policies.remote import Policy as Policy
     from cableway.policies.remote import sign_policy as sign_policy
     from cableway.policies.topics import TopicRouter as TopicRouter
+    from cableway.positions.base import PositionStore as PositionStore
+    from cableway.positions.memory import MemoryPositions as MemoryPositions
+    from cableway.positions.sqlite import SQLitePositions as SQLitePositions
     from cableway.remote import RemotePolicy as RemotePolicy
     from cableway.sharded import ShardedCable as ShardedCable
     from cableway.sharding.subscription import ShardedSubscription as ShardedSubscription
@@ -125,8 +136,8 @@ if TYPE_CHECKING:
     from cableway.states import State as State
     from cableway.states import SubscriptionState as SubscriptionState
     from cableway.stats import CableStats as CableStats
+    from cableway.stats import SubscriptionStats as SubscriptionStats
     from cableway.subscription import Subscription as Subscription
-    from cableway.subscription import SubscriptionStats as SubscriptionStats
     from cableway.transports.base import Connection as Connection
     from cableway.transports.base import DialRequest as DialRequest
     from cableway.transports.base import Sink as Sink
@@ -135,6 +146,7 @@ if TYPE_CHECKING:
     from cableway.transports.memory import MemoryTransport as MemoryTransport
     from cableway.transports.websocket import WebSocketTransport as WebSocketTransport
     from cableway.wire.message import Message as Message
+    from cableway.wire.positions import Bookmark as Bookmark
     from cableway.wire.positions import HistoryQuery as HistoryQuery
     from cableway.wire.positions import Member as Member
     from cableway.wire.positions import Position as Position
@@ -145,6 +157,7 @@ __all__ = [
     "WIFI",
     "Backoff",
     "BadPolicy",
+    "Bookmark",
     "Cable",
     "CableError",
     "CableStats",
@@ -173,9 +186,13 @@ __all__ = [
     "Event",
     "ExponentialBackoff",
     "FileToken",
+    "Fresh",
+    "Gap",
     "HandedOver",
     "HandshakeRefused",
     "HistoryQuery",
+    "HistoryRejected",
+    "HistoryTimeout",
     "HostUnreachable",
     "InvalidHeader",
     "InvalidIdentifier",
@@ -190,6 +207,7 @@ __all__ = [
     "MalformedFrame",
     "ManualMonitor",
     "Member",
+    "MemoryPositions",
     "MemoryServer",
     "MemoryTransport",
     "Message",
@@ -208,15 +226,20 @@ __all__ = [
     "Policy",
     "PolicyFailed",
     "Position",
+    "PositionStore",
+    "PositionsFailed",
+    "PositionsNotSaved",
     "ProxyFailure",
     "PublishFailed",
     "RadioPhase",
     "RadioProfile",
+    "Recovered",
     "Recovery",
     "Rejected",
     "RemotePolicy",
     "RetriesExhausted",
     "RetryScheduled",
+    "SQLitePositions",
     "ServerDisconnect",
     "ServerErrorReceived",
     "ServerMisbehaved",
@@ -226,6 +249,7 @@ __all__ = [
     "ShardedSubscription",
     "Sink",
     "SourceFailed",
+    "Stale",
     "State",
     "StaticToken",
     "Subscription",

@@ -10,12 +10,10 @@ from cableway.auth.providers.given import as_provider
 from cableway.auth.renewal import TokenRenewal
 from cableway.channel import Channel, instance_of
 from cableway.engine.core import Engine
-from cableway.engine.dialing import OFFERED, Dialing, check_protocol_name
+from cableway.engine.dialing import Dialing
 from cableway.engine.figures import figures
 from cableway.engine.gate import DialGate, default_gate
-from cableway.engine.sending import NOT_OPEN
 from cableway.engine.settings import Settings, checked_backoff, checked_monitor
-from cableway.errors import NotConnected
 from cableway.events import Event
 from cableway.hub.options import DEFAULT_OPTIONS, SubscriptionOptions
 from cableway.policies.backoff import ExponentialBackoff
@@ -44,6 +42,7 @@ if TYPE_CHECKING:
     from cableway.policies.backoff import Backoff
     from cableway.policies.energy import RadioProfile
     from cableway.policies.monitors.base import Monitor
+    from cableway.positions.base import PositionStore
     from cableway.stats import CableStats
     from cableway.telemetry.feed import EventStream
     from cableway.transports.base import Transport
@@ -76,7 +75,8 @@ class Cable:
             or your own. One object serves one cable.
         backoff: How long to wait between dials.
         transports: ``"auto"``, or a list with one transport.
-        protocol: ``"auto"`` or ``"actioncable-v1-json"``.
+        protocol: ``"auto"`` speaks AnyCable's extended protocol with servers that have it and the base protocol with
+            all others, Rails among them; or the name of the only one to speak, such as ``"actioncable-v1-json"``.
         headers: Request headers, such as cookies; or a plain or async function that gives them, asked before each
             dial. If it fails, or takes longer than ``dial_timeout``, that dial has failed and the next one asks again;
             only if it raises :class:`~cableway.Unauthorized` the cable is given up.
@@ -100,6 +100,8 @@ class Cable:
             :class:`~cableway.EndpointToken`. It is renewed ahead of its end, and when the server refuses it.
         token_as: How it travels: ``in_header()`` (AnyCable's ``x-jid``), ``in_query()`` or ``in_subprotocol()``.
         renewal: When it is renewed, and what a line that is up does with a fresh one.
+        positions: Where to keep how far each subscription has come, such as ``SQLitePositions(path)``: the next process
+            goes on from there.
         radio: Reckon what the line costs such a radio, for ``stats().energy``: ``cableway.LTE`` and others.
 
     Raises:
@@ -116,7 +118,7 @@ class Cable:
         monitor: Monitor | None = None,
         backoff: Backoff | None = None,
         transports: Literal["auto"] | Sequence[Transport] = "auto",
-        protocol: Literal["auto", "actioncable-v1-json"] = "auto",
+        protocol: str = "auto",
         headers: HeaderSource | None = None,
         params: ParamSource | None = None,
         origin: str | None = None,
@@ -133,12 +135,12 @@ class Cable:
         token: TokenSource | None = None,
         token_as: TokenCarriage | None = None,
         renewal: TokenRenewal | None = None,
+        positions: PositionStore | None = None,
     ) -> None:
-        check_protocol_name(protocol)
         timeout = to_seconds(dial_timeout, "dial_timeout")
         self._engine = Engine(
             Settings(
-                dialing=Dialing(url, shuffle, headers, params, origin, ssl, proxy, OFFERED, timeout),
+                dialing=Dialing(url, shuffle, headers, params, origin, ssl, proxy, timeout),
                 transports=chain_of(transports),
                 backoff=backoff or ExponentialBackoff(),
                 monitor=monitor or PersistentMonitor(),
@@ -149,6 +151,8 @@ class Cable:
                 token=None if token is None else as_provider(token),
                 carriage=token_as or in_header(),
                 renewal=renewal or TokenRenewal(),
+                protocol=protocol,
+                positions=positions,
                 open_timeout=to_limit(open_timeout, "open_timeout"),
                 write_timeout=to_seconds(write_timeout, "write_timeout"),
                 welcome_timeout=timeout,
@@ -223,7 +227,7 @@ class Cable:
             NotConnected: The cable is not open.
             CableError: The cable ended with this final failure.
         """
-        self._check_open()
+        self._engine.opening.check()
         overseer = self._engine.overseer
         overseer.demand(reason, hold=True)
         try:
@@ -238,12 +242,12 @@ class Cable:
         Raises:
             NotConnected: The cable is not open.
         """
-        self._check_open()
+        self._engine.opening.check()
         self._engine.overseer.demand(reason)
 
     def rest(self) -> None:
         """Let the line go as soon as nobody holds it, without lingering. A command just sent still has its time."""
-        self._check_open()
+        self._engine.opening.check()
         self._engine.overseer.rest()
 
     def pause(self) -> None:
@@ -274,13 +278,6 @@ class Cable:
             engine.overseer.replace_backoff(checked_backoff(backoff))
         if monitor is not None:
             engine.overseer.replace(checked_monitor(monitor))
-
-    def _check_open(self) -> None:
-        self._engine.enter()
-        if self.state is State.IDLE:
-            raise NotConnected(State.IDLE.value, NOT_OPEN)
-        if self.state is State.CLOSED:
-            raise self._engine.closed_error
 
     def events(self) -> EventStream[Event]:
         """Return an iterator over what happens to the cable from now on; it ends after :class:`~cableway.Closed`."""

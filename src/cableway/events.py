@@ -152,6 +152,54 @@ class MessagesDropped(Event):
 
 
 @frozen
+class Recovered(Event):
+    """A subscription that is confirmed again has been told what it missed, as far as the server could tell."""
+
+    recovery: Recovery
+    replayed: int
+    """Messages that came out of the server's history."""
+    reason: str = ""
+    """Why it is unknown whether that was all; empty if it was."""
+
+
+@frozen
+class Gap(Event):
+    """Messages of a stream were missing between others."""
+
+    stream: str
+    epoch: str
+    first: int
+    """Offset of the first one that was missing."""
+    last: int
+    """Offset of the last one."""
+    healed: bool
+    """Whether they were fetched, and delivered in their place. If not, they are lost, or were your own."""
+
+
+@frozen
+class Stale(Event):
+    """No message of a subscription has come for longer than its ``max_age``, whatever the line does."""
+
+    age: float
+    """Seconds since the last message, or since the subscription was made."""
+
+
+@frozen
+class Fresh(Event):
+    """A message has come on a subscription that was :class:`Stale`."""
+
+    age: float
+    """Seconds between it and the message before."""
+
+
+@frozen
+class PositionsNotSaved(Event):
+    """Where a subscription is could not be saved; told once an episode. It is tried again with the next message."""
+
+    error: BaseException
+
+
+@frozen
 class CallbackFailed(Event):
     """A callback of yours raised. The others were called all the same."""
 

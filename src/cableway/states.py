@@ -23,10 +23,12 @@ class State(Enum):
 
 
 class Recovery(Enum):
-    """What became of the messages that were sent while one line took the place of another."""
+    """What became of the messages that were sent while there was no line, or while one took the place of another."""
 
+    COMPLETE = "complete"
+    """None is missing, and none came twice."""
     UNKNOWN = "unknown"
-    """Nobody can tell: messages of the base protocol carry no positions. Some may be missing, or have come twice."""
+    """Nobody can tell: the server has no history, or not that far back. Some may be missing."""
 
 
 class SubscriptionState(Enum):

@@ -37,3 +37,31 @@ class CableStats:
     """What the radio has spent, by the model of the profile given as ``radio=``; ``None`` without one."""
     jitter: float | None = None
     """Seconds by which the gaps between the server's beats differ, smoothed; ``None`` before three beats."""
+
+
+@frozen
+class SubscriptionStats:
+    """Figures of one handle."""
+
+    unread: int
+    """Messages in the mailbox."""
+    unread_bytes: int
+    received: int
+    """Messages that came for it, whatever became of them."""
+    dropped: int
+    """Messages lost to the overflow policy."""
+    replaced: int
+    """Messages that a newer one of the same key replaced."""
+    high_water: int
+    """Most messages that were ever unread."""
+    duplicates: int = 0
+    """Messages that came more than once, and were delivered once."""
+    gaps: int = 0
+    """Gaps between the messages of a stream, healed ones included."""
+    age: float | None = None
+    """Seconds since a message last came; ``None`` before the first one."""
+    lag: float | None = None
+    """Seconds between publication and receipt of the message read last, by the clocks of both sides; ``None`` where
+    ``SubscriptionOptions(published_at=...)`` does not tell."""
+    stale: bool = False
+    """Whether nothing has come for longer than ``max_age``."""

@@ -6,49 +6,34 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from attrs import frozen
-
+from cableway.engine.figures import subscription_figures
+from cableway.engine.history import ask_history, history_query, server_seconds
+from cableway.engine.reading import Reading
 from cableway.engine.sending import NOT_OPEN, Outgoing, encode_command
 from cableway.errors import MailboxOverflow, NamingFault, NotConnected, SubscriptionClosed
 from cableway.events import ConfirmationTimedOut, Event, NamingFailed, Rejected
 from cableway.redact import redact_identifier
 from cableway.states import State, SubscriptionState
 from cableway.telemetry.feed import EventFeed, EventStream
-from cableway.types import to_limit
+from cableway.types import to_limit, to_seconds
+from cableway.wire.positions import Bookmark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
+    from datetime import datetime, timedelta
     from types import TracebackType
 
     from cableway.engine.core import Engine
     from cableway.errors import CableError
     from cableway.hub.hub import NameSource
     from cableway.hub.options import SubscriptionOptions
+    from cableway.stats import SubscriptionStats
     from cableway.types import Identifier, JSONValue, Seconds
     from cableway.wire.message import Message
+    from cableway.wire.positions import Position
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
-
-TURN = 0.001
-"""Seconds after which a consumer that finds message after message gives the loop a turn."""
-
-
-@frozen
-class SubscriptionStats:
-    """Figures of one handle."""
-
-    unread: int
-    """Messages in the mailbox."""
-    unread_bytes: int
-    received: int
-    """Messages that came for it, whatever became of them."""
-    dropped: int
-    """Messages lost to the overflow policy."""
-    replaced: int
-    """Messages that a newer one of the same key replaced."""
-    high_water: int
-    """Most messages that were ever unread."""
 
 
 class Subscription(Generic[T]):
@@ -70,14 +55,14 @@ class Subscription(Generic[T]):
         if not engine.at_rest:
             engine.home.check()
         self._waiters: set[asyncio.Future[None]] = set()
-        self._readers: set[asyncio.Future[None]] = set()
-        self._decode = decode
-        self._turn_began = 0.0
         self._channel = channel
         self._handle = engine.hub.join(identifier, options, self._tell, engine.home.now())
         self._feed = EventFeed(f"subscription {self._label}", engine.feed)
+        self._handle.holder = self
+        if options.since is not None:
+            self._handle.wish.recall.resume(Bookmark(since=server_seconds(engine, options.since)))
         self._mailbox = self._handle.mailbox
-        self._mailbox.on_ready = self._ready
+        self._reading: Reading[T] = Reading(engine, self._handle, decode)
         self._outgoing = Outgoing(engine, self._handle)
         engine.settle()
 
@@ -100,15 +85,7 @@ class Subscription(Generic[T]):
 
     def stats(self) -> SubscriptionStats:
         """Return its figures."""
-        mailbox = self._mailbox
-        return SubscriptionStats(
-            unread=len(mailbox),
-            unread_bytes=mailbox.size,
-            received=mailbox.received,
-            dropped=mailbox.dropped,
-            replaced=mailbox.replaced,
-            high_water=mailbox.high_water,
-        )
+        return subscription_figures(self._engine, self._handle, self._reading.lag)
 
     def events(self) -> EventStream[Event]:
         """Return an iterator over what happens to it from now on; it ends with the subscription."""
@@ -208,16 +185,10 @@ class Subscription(Generic[T]):
             MailboxOverflow: The mailbox overflowed and its policy is ``"error"``. Iteration may go on after it.
             CableError: The cable ended with this final failure.
         """
-        if not self._mailbox.holds_slice:
-            await self._breathe()
-        while True:
-            try:
-                message = self._mailbox.pop()
-            except IndexError:
-                message = None
-            if message is not None:
-                return message if self._decode is None else self._decoded(message, self._decode)
+        await self._reading.breathe()
+        while (message := self._reading.next()) is None:
             await self._wait_for_message()
+        return message
 
     async def receive(
         self, match: Callable[[Message[T]], bool] | None = None, timeout: Seconds | None = None
@@ -237,7 +208,7 @@ class Subscription(Generic[T]):
         """
         limit = to_limit(timeout, "timeout")
         # Outside of the limit, so that a limit of 0 means "if there is one".
-        await self._breathe()
+        await self._reading.breathe()
         clock = asyncio.timeout(limit)
         try:
             async with clock:
@@ -259,22 +230,41 @@ class Subscription(Generic[T]):
         With a ``decode`` of the channel's that is one, so that a failure of it loses no other.
         """
         out: list[Message[T]] = []
-        while len(out) < (limit if self._decode is None else min(limit, 1)):
-            try:
-                message = self._mailbox.pop()
-            except IndexError:
-                break
-            out.append(message if self._decode is None else self._decoded(message, self._decode))
+        most = min(limit, 1) if self._reading.costly else limit
+        while len(out) < most and (message := self._reading.next()) is not None:
+            out.append(message)
         return out
 
-    def _decoded(self, message: Message[Any], decode: Callable[[JSONValue], T]) -> Message[T]:
-        return message.with_data(decode(message.data))
+    async def history(
+        self,
+        since: datetime | timedelta | None = None,
+        *,
+        after: Mapping[str, Position] | None = None,
+        timeout: Seconds = 10.0,
+    ) -> list[Message[Any]]:
+        """Return what the server still has of the subscription's streams, oldest first in each.
 
-    async def _breathe(self) -> None:
-        now = self._engine.home.now()
-        if now - self._turn_began > TURN:
-            await asyncio.sleep(0)
-            self._turn_began = self._engine.home.now()
+        These messages are shown, not delivered: what was iterated over before may be among them, and what is published
+        after this call comes by iteration as ever. Nothing is in neither. Waits for the confirmation first.
+
+        Cancelling it changes nothing for the iteration.
+
+        Args:
+            since: From when on: an aware datetime, or a timedelta, so long ago. Whole seconds, inclusive.
+            after: The last message to leave out, by stream; for the streams that it names, *since* does not count.
+            timeout: Longest wait for the server's answer, in seconds or as a timedelta.
+
+        Raises:
+            HistoryRejected: The server keeps no history, or not that far back: nothing was told.
+            HistoryTimeout: It did not answer in time.
+            NotSupported: The line speaks the base protocol.
+            NotConnected: The line is down.
+            UsageError: Neither *since* nor *after* says from when on.
+        """
+        query = history_query(self._engine, since, after)
+        limit = to_seconds(timeout, "timeout")
+        await self._confirmed()
+        return await ask_history(self._engine, self._handle, query, limit)
 
     async def _wait_for_message(self) -> None:
         if self._mailbox.overflowed:
@@ -283,13 +273,13 @@ class Subscription(Generic[T]):
                 self._handle.wish.label,
                 f"{self._handle.options.max_messages} messages, {self._handle.options.max_bytes} bytes",
             )
-        over = self._over()
+        over = None if self._reading.held else self._over()
         if isinstance(over, SubscriptionClosed | NotConnected):
             raise StopAsyncIteration
         if over is not None:
             raise over
-        await self._change(self._readers)
-        self._turn_began = self._engine.home.now()
+        await self._change(self._reading.waiters)
+        self._reading.rested()
 
     # Commands
 
@@ -351,11 +341,6 @@ class Subscription(Generic[T]):
         finally:
             waiters.discard(waiter)
 
-    def _ready(self) -> None:
-        # Each message may wake a reader; those that find nothing wait again.
-        for reader in self._readers:
-            _settle(reader)
-
     def _tell(self, event: Event | None) -> None:
         if event is not None:
             self._feed.emit(event)
@@ -374,7 +359,7 @@ class Subscription(Generic[T]):
             self._outgoing.advance(over)
         for waiter in self._waiters:
             _settle(waiter, error)
-        for reader in self._readers:
+        for reader in self._reading.waiters:
             _settle(reader)
         if over is not None and self._engine.home.settled:
             self._feed.end_soon()

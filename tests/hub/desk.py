@@ -76,7 +76,7 @@ class Desk:
 
     def line_up(self) -> None:
         """Welcome the client."""
-        self.hub.line_up("memory", "actioncable-v1-json", self.now)
+        self.hub.line_up("memory", self.now, protocol="actioncable-v1-json")
 
     def line_down(self) -> None:
         """Cut the line."""

@@ -10,6 +10,7 @@ from attrs import frozen
 
 import cableway.sync
 from cableway import (
+    Bookmark,
     Cable,
     CableError,
     CableStats,
@@ -21,11 +22,14 @@ from cableway import (
     Disconnected,
     Event,
     ExponentialBackoff,
+    MemoryPositions,
     MemoryServer,
     MemoryTransport,
     Message,
+    PositionStore,
     RetryScheduled,
     Sink,
+    SQLitePositions,
     State,
     Subscription,
     SubscriptionOptions,
@@ -44,6 +48,7 @@ from cableway.gateway import action as served_action
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 
 async def cookies() -> Mapping[str, str]:
@@ -228,6 +233,17 @@ async def within_the_process() -> None:
     server = await transport.accept()
     assert_type(server, MemoryServer)
     assert_type(await server.receive(), dict[str, Any])
+
+
+def positions(folder: Path) -> None:
+    """Keep positions."""
+    stores: list[PositionStore] = [MemoryPositions(), SQLitePositions(folder / "p.db", scope="a", durable=True)]
+    for store in stores:
+        store.save("x", Bookmark({"a": cableway.Position("e", 1)}, since=1_700_000_000))
+        assert_type(store.load("x"), Bookmark)
+        assert_type(store.load("x").since, int | None)
+        store.forget("x")
+        store.close()
 
 
 def blocking() -> None:

@@ -9,6 +9,7 @@ from cableway.engine.seam import Seam
 from cableway.errors import CableError, ConnectTimeout, LineLost
 from cableway.policies.monitors.base import LineFacts
 from cableway.wire.commands import Subscribe
+from cableway.wire.frames import Confirm, Reject, Welcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from cableway.engine.carrier import Carrier, Noted
     from cableway.engine.core import Engine
     from cableway.engine.seam import Arrival
-    from cableway.errors import MalformedFrame
-    from cableway.hub.hub import Hub
+    from cableway.hub.hub import Answer, Hub
     from cableway.wire.frames import Data
 
 AT_ONCE = 16
@@ -33,7 +33,7 @@ PATIENCE = 10.0
 class Sieve:
     """Has a say in each message before the hub, and hands all else on."""
 
-    def __init__(self, hub: Hub, take: Callable[[Data, bytes, float], None]) -> None:
+    def __init__(self, hub: Hub, take: Callable[[Data, bytes, float, float], None]) -> None:
         self._hub = hub
         self._take = take
 
@@ -42,22 +42,18 @@ class Sieve:
         """Stands in for the hub's."""
         return self
 
-    def route(self, batch: list[bytes], at: float, slow: Callable[[bytes], None]) -> None:  # noqa: ARG002 - the interface
+    def route(self, batch: list[bytes], at: float, now: float, slow: Callable[[bytes], None]) -> None:  # noqa: ARG002 - the interface
         """Have each frame read: whose it is decides what becomes of it."""
         for frame in batch:
             slow(frame)
 
-    def deliver(self, data: Data, raw: bytes, at: float) -> None:
+    def deliver(self, data: Data, raw: bytes, at: float, now: float) -> None:
         """Take a message."""
-        self._take(data, raw, at)
+        self._take(data, raw, at, now)
 
-    def confirmed(self, identifier: str, now: float) -> None:
-        """Hand a confirmation on."""
-        self._hub.confirmed(identifier, now)
-
-    def rejected(self, identifier: str | None, now: float) -> None:
-        """Hand a rejection on."""
-        self._hub.rejected(identifier, now)
+    def hear(self, frame: Answer, now: float) -> None:
+        """Hand an answer on."""
+        self._hub.hear(frame, now)
 
 
 class Beside(Sieve):
@@ -66,6 +62,9 @@ class Beside(Sieve):
     def __init__(self, engine: Engine, old: Carrier) -> None:
         super().__init__(engine.hub, self._from_new)
         self.facts: LineFacts = LineFacts()
+        self.welcome: Welcome = Welcome()
+        self.placeless: bool = False
+        """Whether it brought messages that cannot be told apart by their places."""
         self.moved: set[str] = set()
         """Identifiers that the server has confirmed here."""
         self.carrier: Carrier = engine.dials.carrier(self, self)
@@ -129,9 +128,9 @@ class Beside(Sieve):
 
     # What the line reports
 
-    def welcomed(self, facts: LineFacts) -> None:
+    def welcomed(self, facts: LineFacts, welcome: Welcome) -> None:
         """The server welcomed us once more: ask for what is live on the old line."""
-        self.facts = facts
+        self.facts, self.welcome = facts, welcome
         self._welcomed = True
         self._ask()
         if self._engine.hub.router.paused:
@@ -142,44 +141,48 @@ class Beside(Sieve):
         self._error = error
         self._news.set()
 
-    def noted(self, frame: Noted) -> None:
-        """Nothing of this counts yet."""
-
-    def misbehaved(self, fault: MalformedFrame) -> None:
+    def noted(self, news: Noted) -> None:
         """Nothing of this counts yet."""
 
     def settle(self) -> None:
         """Something was read: what passed may have woken somebody."""
         self._engine.settle()
 
-    def confirmed(self, identifier: str, now: float) -> None:  # noqa: ARG002 - the interface
-        """A subscription is live here, too."""
-        if identifier in self._asked:
-            self.moved.add(identifier)
-            self._answered(identifier)
-
-    def rejected(self, identifier: str | None, now: float) -> None:  # noqa: ARG002 - the interface
-        """The server refused it here, or took it back: it is asked for again once the line counts."""
-        if identifier is not None and (identifier in self._asked or identifier in self.moved):
+    def hear(self, frame: Answer, now: float) -> None:  # noqa: ARG002 - the interface
+        """A subscription is live here, too; or was refused, or taken back."""
+        identifier = frame.identifier
+        if isinstance(frame, Confirm) and identifier in self._asked:
+            self.moved.add(frame.identifier)
+            self._answered(frame.identifier)
+        elif isinstance(frame, Reject) and identifier is not None and identifier in self._asked | self.moved:
+            # It is asked for again once the line counts.
             self.moved.discard(identifier)
             self._seams.pop(identifier, None)
             self._refused.add(identifier)
             self._answered(identifier)
 
-    def _from_old(self, data: Data, raw: bytes, at: float) -> None:
+    def _from_old(self, data: Data, raw: bytes, at: float, now: float) -> None:
         seam = self._seams.get(data.identifier)
-        if seam is not None:
+        if seam is not None and not self._has_place(data):
             seam.from_old(raw)
-        self._hub.router.deliver(data, raw, at)
+        self._hub.router.deliver(data, raw, at, now)
 
-    def _from_new(self, data: Data, raw: bytes, at: float) -> None:
+    def _from_new(self, data: Data, raw: bytes, at: float, now: float) -> None:
         seam = self._seams.get(data.identifier)
         if seam is None:
             return
+        if self._has_place(data):
+            # Whichever line brings it first, it counts once, and in its turn.
+            self._hub.router.deliver(data, raw, at, now)
+            return
+        self.placeless = True
         seam.from_new((data, raw, at))
         if seam.size > FURTHEST:
             # It would cost too much memory, and who is that far behind has other troubles.
             self.broke(self.carrier, LineLost(f"the second line is {seam.size} messages away from the first"))
+
+    def _has_place(self, data: Data) -> bool:
+        return self._old.speech.dialect.extended and bool(data.stream and data.epoch and data.offset)
 
     def _answered(self, identifier: str) -> None:
         self._asked.discard(identifier)

@@ -20,41 +20,52 @@ from cableway.policies.monitors.base import LineFacts
 from cableway.runtime import wall_clock
 from cableway.states import State
 from cableway.wire.client_session import ClientSession, Phase
-from cableway.wire.frames import Confirm, Data, Disconnect, Frame, Ping, Pong, Reject, ServerError, Welcome
+from cableway.wire.commands import Beat, Probe
+from cableway.wire.frames import (
+    Confirm,
+    ConfirmHistory,
+    Data,
+    Disconnect,
+    Frame,
+    Ping,
+    Pong,
+    PresenceChange,
+    PresenceInfo,
+    Reject,
+    RejectHistory,
+    ServerError,
+    Welcome,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cableway.engine.beside import Sieve
+    from cableway.engine.speech import Speech
     from cableway.hub.hub import Hub
     from cableway.transports.base import Connection
-    from cableway.wire.codecs.base import Codec
     from cableway.wire.commands import Command
-    from cableway.wire.dialects.base import BaseDialect
 
 _AUTH_REASONS = frozenset({"unauthorized", "token_expired"})
 
 ANYCABLE = "x-anycable-version"
 """The header by which AnyCable names itself in its answer to the upgrade."""
 
-Noted: TypeAlias = Ping | Pong | Confirm | ServerError
-"""Frames that an owner takes note of."""
+Noted: TypeAlias = Ping | Pong | Confirm | ServerError | MalformedFrame
+"""What an owner takes note of: frames, and the first malformed one of an episode."""
 
 
 class Owner(Protocol):
     """Whom a carrier reports to."""
 
-    def welcomed(self, facts: LineFacts) -> None:
+    def welcomed(self, facts: LineFacts, welcome: Welcome) -> None:
         """The server welcomed us."""
 
     def broke(self, carrier: Carrier, error: CableError) -> None:
         """The line is of no more use."""
 
-    def noted(self, frame: Noted) -> None:
+    def noted(self, news: Noted) -> None:
         """The server sent something that is of no matter to a subscription alone."""
-
-    def misbehaved(self, fault: MalformedFrame) -> None:
-        """An episode of malformed frames began."""
 
     def settle(self) -> None:
         """Something happened: carry out what the hub asks for."""
@@ -67,13 +78,15 @@ class Carrier:
         self,
         owner: Owner,
         hub: Hub | Sieve,
-        codec: Codec,
-        dialect: BaseDialect,
+        speech: Speech,
         clock: Callable[[], float],
         *,
         moved: Callable[[], None] = lambda: None,
+        said: Callable[[], None] = lambda: None,
     ) -> None:
-        self.session: ClientSession = ClientSession(codec, dialect)
+        self.speech: Speech = speech
+        """What is spoken on it; known for sure once it is open."""
+        self.session: ClientSession = ClientSession(speech.codec, speech.dialect)
         self.last_command: float = float("-inf")
         """When a command for a channel was last written."""
         self.error: CableError | None = None
@@ -82,11 +95,11 @@ class Carrier:
         """Whom it reports to."""
         self.hub: Hub | Sieve = hub
         """Where messages and answers go."""
-        self._codec = codec
-        self._dialect = dialect
         self._clock = clock
         # Called for each transfer, so that somebody may reckon what it costs.
         self._moved = moved
+        # Called for each command that the server has to read for us.
+        self._said = said
         self._connection: Connection | None = None
         self._welcome_by = float("inf")
         self._welcome_timeout = 0.0
@@ -95,9 +108,11 @@ class Carrier:
         self._read_since = float("-inf")
         self._over = False
 
-    def attach(self, connection: Connection, address: str, welcome_timeout: float) -> None:
-        """Take over an open connection and begin to listen."""
+    def attach(self, connection: Connection, speech: Speech, address: str, welcome_timeout: float) -> None:
+        """Take over an open connection on which *speech* is spoken, and begin to listen."""
         self._connection = connection
+        self.speech = speech
+        self.session = ClientSession(speech.codec, speech.dialect)
         self._address = address
         self._welcome_timeout = welcome_timeout
         self._welcome_by = self._clock() + welcome_timeout
@@ -144,7 +159,9 @@ class Carrier:
         """Write a command."""
         if not self._over:
             self._moved()
-            self.connection.send(self._codec.encode(self._dialect.compose(command)))
+            self.connection.send(self.speech.codec.encode(self.speech.dialect.compose(command)))
+            if not isinstance(command, Beat | Probe):
+                self._said()
 
     def pause(self) -> None:
         """Stop reading."""
@@ -202,7 +219,7 @@ class Carrier:
         self._moved()
         at = wall_clock()
         if self.session.phase is Phase.LIVE:
-            self.hub.router.route(batch, at, lambda frame: self._take(frame, at))
+            self.hub.router.route(batch, at, self._clock(), lambda frame: self._take(frame, at))
         else:
             for frame in batch:
                 self._take(frame, at)
@@ -237,22 +254,27 @@ class Carrier:
         if self.session.flooded:
             self._break(fault)
         elif self.session.episode_begins:
-            self.owner.misbehaved(fault)
+            self.owner.noted(fault)
 
     def _act(self, frame: Frame, raw: bytes, at: float) -> None:
         now = self._clock()
         match frame:
             case Data():
-                self.hub.router.deliver(frame, raw, at)
-            case Ping() | Pong() | ServerError():
+                self.hub.router.deliver(frame, raw, at, now)
+            case Ping():
                 self.owner.noted(frame)
-            case Confirm(identifier):
+                if self.speech.dialect.extended:
+                    self.send(Beat())
+            case Pong() | ServerError():
                 self.owner.noted(frame)
-                self.hub.confirmed(identifier, now)
-            case Reject(identifier):
-                self.hub.rejected(identifier, now)
+            case Confirm():
+                self.owner.noted(frame)
+                self.hub.hear(frame, now)
+            case Reject() | ConfirmHistory() | RejectHistory() | PresenceChange() | PresenceInfo():
+                self.hub.hear(frame, now)
             case Welcome(sid):
-                self.owner.welcomed(LineFacts(probes=sid is not None or ANYCABLE in self.connection.response_headers))
+                probes = sid is not None or ANYCABLE in self.connection.response_headers
+                self.owner.welcomed(LineFacts(probes=probes), frame)
             case Disconnect():
                 self._break(_as_error(frame))
 

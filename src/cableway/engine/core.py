@@ -17,9 +17,12 @@ from cableway.engine.handover import HandOver
 from cableway.engine.naming import ask_name
 from cableway.engine.opening import Opening
 from cableway.engine.overseer import STOOD_STILL, Overseer
+from cableway.engine.resync import resync
 from cableway.engine.sending import Outgoing, send_waiting
+from cableway.engine.sessions import Sessions
+from cableway.engine.vigilance import Vigilance
 from cableway.engine.waiting import Waiting
-from cableway.errors import CableError, NotConnected
+from cableway.errors import CableError, MalformedFrame, NotConnected
 from cableway.events import (
     CallbackFailed,
     Closed,
@@ -29,7 +32,7 @@ from cableway.events import (
     ServerErrorReceived,
     ServerMisbehaved,
 )
-from cableway.hub.effects import HubEffect, Name, PauseReading, Recycle, ResumeReading, Send
+from cableway.hub.effects import Doubt, HubEffect, Name, PauseReading, Recycle, ResumeReading, Resync, Send
 from cableway.hub.hub import Hub
 from cableway.policies.classify import as_refusal
 from cableway.policies.line import Dial, HangUp, Happening, LetGo, Line, LineEffect, Stop, Wait
@@ -38,7 +41,7 @@ from cableway.runtime import Home, new_random, until_done, wall_clock
 from cableway.states import State
 from cableway.telemetry.feed import EventFeed
 from cableway.wire.codecs.json import JSONCodec
-from cableway.wire.dialects.base import SUBPROTOCOL, BaseDialect
+from cableway.wire.dialects.base import BaseDialect
 from cableway.wire.frames import Confirm, Ping, Pong, ServerError
 
 if TYPE_CHECKING:
@@ -46,8 +49,8 @@ if TYPE_CHECKING:
 
     from cableway.engine.carrier import Carrier, Noted
     from cableway.engine.settings import Settings
-    from cableway.errors import MalformedFrame
     from cableway.policies.monitors.base import LineFacts
+    from cableway.wire.frames import Welcome
 
 
 class Engine:
@@ -59,13 +62,15 @@ class Engine:
         self.home: Home = Home("the cable")
         self.feed: EventFeed = EventFeed("cable")
         self.line: Line = Line(settings.backoff, random)
-        self.hub: Hub = Hub(JSONCodec(), BaseDialect(), random)
+        self.hub: Hub = Hub(JSONCodec(), BaseDialect(), random, settings.positions)
         self.hub.on_effects = self.settle
         self.hub.on_stray = self._stray
         self.waiting: Waiting = Waiting(self.home)
         self.farewells: Farewells = Farewells(self.home)
         self.overseer: Overseer = Overseer(self)
+        self.vigilance: Vigilance = Vigilance(self)
         self.credentials: Credentials = Credentials(self)
+        self.sessions: Sessions = Sessions()
         self.handover: HandOver = HandOver(self)
         self.opening: Opening = Opening(self)
         self.carrier: Carrier | None = None
@@ -166,15 +171,19 @@ class Engine:
 
     # What a carrier reports
 
-    def welcomed(self, facts: LineFacts) -> None:
+    def welcomed(self, facts: LineFacts, welcome: Welcome) -> None:
         """The server welcomed us."""
-        now = self.home.now()
+        now, speech = self.home.now(), self.up.speech
         effects = self.line.happen(Happening.WELCOMED, now)
         self.overseer.line_up(facts)
+        self.dials.negotiation.welcomed()
+        self.sessions.welcomed(welcome, extended=speech.dialect.extended)
         again, self._connected_before = self._connected_before, True
         transport = self.settings.transports[0].name
-        self.feed.emit(Connected(again, transport, SUBPROTOCOL))
-        self.hub.line_up(transport, SUBPROTOCOL, now)
+        self.feed.emit(Connected(again, transport, speech.name))
+        self.hub.speak(speech.codec, speech.dialect)
+        restored = welcome.restored_ids if welcome.restored else None
+        self.hub.line_up(transport, now, protocol=speech.name, restored=restored)
         self.do(effects)
 
     def broke(self, carrier: Carrier, error: CableError) -> None:
@@ -182,11 +191,12 @@ class Engine:
         if carrier is self.carrier:
             self.failed(error)
 
-    def noted(self, frame: Noted) -> None:
+    def noted(self, news: Noted) -> None:
         """Take note of what is of no matter to a subscription alone."""
-        match frame:
+        match news:
             case Ping(message):
                 self.credentials.beaten(message)
+                self.hub.historian.beaten(message, self.home.now())
                 self.line.beaten()
                 if self.line.is_good(self.home.now()):
                     self.credentials.accepted()
@@ -197,12 +207,11 @@ class Engine:
                 self.line.confirmed()
             case Pong():
                 self.overseer.vitals.answered(self.home.now())
+                self.vigilance.answered()
             case ServerError(fields):
                 self.feed.emit(ServerErrorReceived(fields))
-
-    def misbehaved(self, fault: MalformedFrame) -> None:
-        """An episode of malformed frames began."""
-        self.feed.emit(ServerMisbehaved(fault.rule))
+            case MalformedFrame():
+                self.feed.emit(ServerMisbehaved(news.rule))
 
     # Inside
 
@@ -241,6 +250,10 @@ class Engine:
                 _ = self.spawn(ask_name(self, wish, wish.name_source, question), "cableway-name")
             case Recycle(error) if carrier is not None:
                 self.failed(error)
+            case Doubt():
+                self.vigilance.doubt()
+            case Resync(handle):
+                _ = self.spawn(resync(self, handle), "cableway-resync")
             case PauseReading() if carrier is not None:
                 carrier.pause()
                 self.handover.pause()
@@ -254,6 +267,7 @@ class Engine:
         """The dial has failed, or the line is of no more use."""
         now = self.home.now()
         error, renewable = self.credentials.judge(as_refusal(error))
+        self.sessions.failed(error)
         self.dials.judge(error, now, was_up=self.line.state is State.CONNECTED, was_good=self.line.is_good(now))
         self.overseer.oversight.line_down(now)
         effects = self.line.failed(error, now, renewable=renewable, wall=wall_clock())
@@ -282,6 +296,7 @@ class Engine:
         self.dials.drop()
 
     def _stop(self) -> None:
+        self.sessions.forget()
         self.overseer.stop()
         self.credentials.stop()
         self.hub.line_down(self.line.error, self.home.now())
@@ -308,7 +323,8 @@ class Engine:
 
     def rearm(self) -> None:
         """Set the timer to the next thing that is due."""
-        times = (self.overseer.deadline, self.hub.deadline, self.carrier.deadline if self.carrier is not None else None)
+        carrier = self.carrier.deadline if self.carrier is not None else None
+        times = (self.overseer.deadline, self.vigilance.deadline, self.hub.deadline, carrier)
         due = min((time for time in times if time is not None), default=None)
         if self._timer is not None:
             # A timer that fires too early only looks again: cheaper than a new one for each frame that comes.
@@ -331,6 +347,7 @@ class Engine:
         due = self.overseer.deadline
         if due is not None and due <= now:
             self.overseer.look(timely=True)
+        self.vigilance.tick()
         self.hub.tick(now)
         if self.carrier is not None:
             self.carrier.tick(now)

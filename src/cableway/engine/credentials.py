@@ -15,6 +15,7 @@ from cableway.auth.renewer import renewer_for
 from cableway.errors import LineClosed, Unauthorized
 from cableway.events import TokenRenewalFailed, TokenRenewed
 from cableway.states import State
+from cableway.wire.stamps import read_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,12 +25,6 @@ if TYPE_CHECKING:
     from cableway.engine.core import Engine
     from cableway.errors import CableError
     from cableway.transports.base import DialRequest
-
-_UNITS = (1e17, 1e9), (1e14, 1e6), (1e11, 1e3)
-"""From which size on a server's time is in nanoseconds, microseconds or milliseconds."""
-
-LARGEST_TIME = 1e20
-"""What is beyond is no time in any unit, and some of it is no float either."""
 
 INTERNAL_ERROR = 1011
 """The close code for a fault of the server's; AnyCable closes so, without a word, where a token names nobody."""
@@ -138,12 +133,9 @@ class Credentials:
 
     def beaten(self, message: object) -> None:
         """The server beat, and may have told its time."""
-        if self._renewer is None or isinstance(message, bool) or not isinstance(message, int | float):
-            return
-        if not 0 < message < LARGEST_TIME:
-            return
-        seconds = next((message / unit for size, unit in _UNITS if message > size), float(message))
-        self._renewer.heard_server_time(seconds)
+        stamp = read_stamp(message)
+        if self._renewer is not None and stamp is not None:
+            self._renewer.heard_server_time(stamp)
 
     def slept(self, seconds: float) -> None:
         """The host slept: tokens are that much older."""

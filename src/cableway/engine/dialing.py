@@ -13,21 +13,19 @@ from cableway.errors import ConnectError, InvalidHeader, SourceFailed, Unauthori
 from cableway.policies.endpoints import Endpoints
 from cableway.runtime import resolve
 from cableway.transports.base import DialRequest
-from cableway.wire.dialects.base import SUBPROTOCOL, UNSUPPORTED
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping
     from random import Random
 
+    from cableway.engine.negotiation import Negotiation
     from cableway.transports.base import Connection
     from cableway.types import HeaderSource, MaybeAwaitable, ParamSource
+    from cableway.wire.subprotocols import Subprotocol
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-OFFERED = (SUBPROTOCOL, UNSUPPORTED)
-"""The subprotocols that are offered; the second one lets a server without the first say so."""
 
 UNKNOWN_ADDRESS = "(the address that the url function gives)"
 """What to show before that function was asked."""
@@ -44,20 +42,8 @@ class Dialing:
     origin: str | None
     ssl: ssl.SSLContext | None
     proxy: str | bool | None = field(repr=False)
-    subprotocols: Sequence[str]
     timeout: float
     """Seconds for each step of a dial, the user's functions included."""
-
-
-def check_protocol_name(protocol: str) -> None:
-    """Refuse a protocol that is not spoken here.
-
-    Raises:
-        UsageError: It is none of ours.
-    """
-    if protocol not in ("auto", SUBPROTOCOL):
-        msg = f"protocol={protocol!r} is not spoken here: give 'auto' or {SUBPROTOCOL!r}"
-        raise UsageError(msg)
 
 
 def check_dialing(dialing: Dialing) -> None:
@@ -133,8 +119,8 @@ class Dialer:
             self._address = await self._ask("url", self._dialing.url, check_url)
         return self._address
 
-    async def request(self, more: Mapping[str, str] | None = None) -> DialRequest:
-        """Put the request together, with *more* query parameters. Cancelling it has no effect but that.
+    async def request(self, offer: Sequence[str], more: Mapping[str, str] | None = None) -> DialRequest:
+        """Put the request together, offering *offer*, with *more* query parameters. Cancelling it changes nothing.
 
         Raises:
             SourceFailed: A function that was asked has failed, took too long, or gave something that is no use.
@@ -145,7 +131,7 @@ class Dialer:
         params = {**(more or {}), **await self._pairs("params", dialing.params)}
         return DialRequest(
             url=with_params(url, params),
-            subprotocols=dialing.subprotocols,
+            subprotocols=tuple(offer),
             headers=headers,
             origin=dialing.origin or origin_of(url),
             ssl=dialing.ssl,
@@ -170,16 +156,17 @@ class Dialer:
             raise SourceFailed(self._address, name, error) from error
 
 
-def check_protocol(connection: Connection, address: str) -> None:
-    """Drop a line on which something else than the base protocol was agreed. None selected is base.
+def check_protocol(connection: Connection, address: str, negotiation: Negotiation) -> Subprotocol:
+    """Return what is spoken on the line. One on which nothing was agreed that was offered is dropped.
 
     Raises:
         UnsupportedProtocol: Client and server have no protocol in common.
     """
-    selected = connection.subprotocol
-    if selected not in (None, SUBPROTOCOL):
+    agreed = negotiation.agreed(connection.subprotocol)
+    if agreed is None:
         connection.abort()
-        raise UnsupportedProtocol(address, selected, OFFERED)
+        raise UnsupportedProtocol(address, connection.subprotocol, negotiation.offer)
+    return agreed
 
 
 def dial_failure(address: str, error: BaseException) -> ConnectError:

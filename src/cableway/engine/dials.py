@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 
 from cableway.engine.carrier import Carrier
 from cableway.engine.dialing import Dialer, check_protocol, dial_failure
-from cableway.errors import CableError
+from cableway.engine.negotiation import Negotiation
+from cableway.engine.speech import Speech
+from cableway.errors import CableError, HandshakeRefused
 from cableway.events import Connecting
 from cableway.policies.classify import Cause, classify
 from cableway.redact import redact_url
-from cableway.wire.codecs.json import JSONCodec
-from cableway.wire.dialects.base import BaseDialect
+from cableway.wire.subprotocols import BASE_JSON, EXTENDED_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,7 @@ class Dials:
         self.dialer: Dialer = Dialer(engine.settings.dialing, random)
         self.count: int = 0
         """Dials so far."""
+        self.negotiation: Negotiation = Negotiation(engine.settings.protocol)
         self._engine = engine
         self._task: asyncio.Task[None] | None = None
 
@@ -53,7 +55,9 @@ class Dials:
     def carrier(self, owner: Owner, hub: Hub | Sieve) -> Carrier:
         """Make a line, not opened yet, that reports to *owner*."""
         engine = self._engine
-        return Carrier(owner, hub, JSONCodec(), BaseDialect(), engine.home.now, moved=engine.overseer.moved)
+        return Carrier(
+            owner, hub, Speech.of(BASE_JSON), engine.home.now, moved=engine.overseer.moved, said=engine.vigilance.said
+        )
 
     async def open_beside(self, carrier: Carrier) -> None:
         """Open a line beside the one that is up. Cancelled, it leaves nothing open.
@@ -65,7 +69,8 @@ class Dials:
         address = await self.dialer.locate()
         await self._pass(address)
         try:
-            await self._open(carrier, lambda: True)
+            # A session that is asked back would let us in past the fresh token, which is to be looked at.
+            await self._open(carrier, lambda: True, restore=False)
         except CableError:
             raise
         except Exception as error:
@@ -84,6 +89,9 @@ class Dials:
 
     def judge(self, error: CableError, now: float, *, was_up: bool, was_good: bool) -> None:
         """Take what went wrong into account for the choice of the next address."""
+        if isinstance(error, HandshakeRefused) or isinstance(error.__cause__, HandshakeRefused):
+            refusal = error if isinstance(error, HandshakeRefused) else error.__cause__
+            self.negotiation.refused(getattr(refusal, "status", 0))
         endpoints = self.dialer.endpoints
         if endpoints is None:
             return
@@ -126,9 +134,12 @@ class Dials:
         else:
             await gate.wait(host)
 
-    async def _open(self, carrier: Carrier, counts: Callable[[], bool]) -> None:
-        engine = self._engine
-        request = await engine.credentials.carry(await self.dialer.request(engine.overseer.params))
+    async def _open(self, carrier: Carrier, counts: Callable[[], bool], *, restore: bool = True) -> None:
+        engine, negotiation = self._engine, self.negotiation
+        request = await self.dialer.request(negotiation.offer, engine.overseer.params)
+        request = await engine.credentials.carry(request)
+        if restore:
+            request = engine.sessions.carry(request, extended=EXTENDED_JSON.name in negotiation.offer)
         if not counts():
             return
         engine.overseer.moved()
@@ -137,7 +148,7 @@ class Dials:
         if not counts():
             connection.abort()
             return
-        check_protocol(connection, request.url)
+        agreed = check_protocol(connection, request.url, negotiation)
         engine.credentials.answered(connection.response_headers)
-        carrier.attach(connection, request.url, engine.settings.welcome_timeout)
+        carrier.attach(connection, Speech.of(agreed), request.url, engine.settings.welcome_timeout)
         engine.rearm()

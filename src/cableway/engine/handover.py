@@ -81,6 +81,8 @@ class HandOver:
         # From here on it is no hand-over any more: letting the line go must not cancel it.
         self._task = None
         if carrier is engine.carrier and engine.line.state is State.CONNECTED:
+            # The fresh token is to be looked at, and whose session is asked back is let in without a look.
+            engine.sessions.forget()
             engine.do(engine.line.happen(Happening.UNWANTED, engine.home.now()))
 
     async def _hand_over(self, old: Carrier) -> None:
@@ -109,7 +111,9 @@ class HandOver:
 
     def _replace(self, beside: Beside, old: Carrier) -> None:
         engine, now = self._engine, self._engine.home.now()
-        event = HandedOver(Recovery.UNKNOWN)
+        speech = beside.carrier.speech
+        known = speech.dialect.extended and not beside.placeless
+        event = HandedOver(Recovery.COMPLETE if known else Recovery.UNKNOWN)
         ahead = beside.ahead
         old.retire()
         engine.carrier = beside.carrier
@@ -118,9 +122,11 @@ class HandOver:
         effects = engine.line.happen(Happening.HANDED_OVER, now)
         engine.overseer.oversight.line_down(now)
         engine.overseer.line_up(beside.facts)
+        engine.sessions.welcomed(beside.welcome, extended=speech.dialect.extended)
+        engine.hub.speak(speech.codec, speech.dialect)
         engine.hub.handed_over(beside.moved, event, now)
         for data, raw, at in ahead:
-            engine.hub.router.deliver(data, raw, at)
+            engine.hub.router.deliver(data, raw, at, now)
         engine.feed.emit(event)
         engine.do(effects)
         engine.settle()

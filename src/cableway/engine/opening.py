@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from cableway.errors import CableError, ConnectTimeout
+from cableway.engine.sending import NOT_OPEN
+from cableway.errors import CableError, ConnectTimeout, NotConnected
 from cableway.events import Dormant
 from cableway.policies.line import Happening
 from cableway.states import State
@@ -65,6 +66,20 @@ class Opening:
             raise
         finally:
             self._openers -= 1
+
+    def check(self) -> None:
+        """Make sure that the cable is open.
+
+        Raises:
+            NotConnected: It was never opened.
+            CableError: It is closed, or ended with this failure.
+        """
+        engine = self._engine
+        engine.enter()
+        if engine.line.state is State.IDLE:
+            raise NotConnected(State.IDLE.value, NOT_OPEN)
+        if engine.line.state is State.CLOSED:
+            raise engine.closed_error
 
     async def until_up(self) -> None:
         """Wait for the line, at most ``open_timeout``; time at the dial gate does not count. Cancelling it is safe.

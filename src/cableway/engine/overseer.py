@@ -197,6 +197,7 @@ class Overseer:
         """The server has welcomed us."""
         self._up_at = self._engine.home.now()
         self.vitals.line_up()
+        self._engine.vigilance.line_up(facts)
         self.oversight.line_up(facts, self._engine.home.now())
 
     def beaten(self) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cableway.policies.backoff import Backoff
     from cableway.policies.energy import RadioProfile
     from cableway.policies.remote import Policy
+    from cableway.positions.base import PositionStore
     from cableway.transports.base import Transport
     from cableway.types import MaybeAwaitable
 
@@ -59,6 +60,10 @@ class Settings:
     carriage: TokenCarriage = field(factory=in_header)
     """How they travel."""
     renewal: TokenRenewal = field(factory=TokenRenewal)
+    protocol: str = "auto"
+    """What to speak: one protocol, or the best that the server has."""
+    positions: PositionStore | None = None
+    """Where to keep how far each subscription has come."""
     watch: WatchFactory = host_watch
     open_timeout: float | None = 30.0
     write_timeout: float = 10.0
@@ -75,6 +80,7 @@ class Settings:
         checked_monitor(self.monitor)
         _check("gate", self.gate, "a function", fits=callable(self.gate))
         _check("dial_gate", self.dial_gate, "a DialGate", fits=isinstance(self.dial_gate, DialGate))
+        _check("positions", self.positions, "a position store", fits=hasattr(self.positions, "save"))
         _check("policy", self.policy, "a RemotePolicy", fits=hasattr(self.policy, "attach"))
 
 

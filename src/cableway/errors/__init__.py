@@ -35,12 +35,15 @@ changed, can help. Addresses in texts are redacted.
     │   ├── SubscriptionTimeout          the server never answered
     │   ├── SubscriptionClosed           used after ``unsubscribe``
     │   ├── NamingFault                  the function that names a stream failed
+    │   ├── HistoryRejected              the server does not have what was asked of its history
+    │   ├── HistoryTimeout               it did not answer the question for it
     │   └── MailboxOverflow              messages came faster than they were read
     ├── NotConnected                     the line is down and the call needs it now
     ├── NotSupported                     the protocol of the line has no such thing
     ├── RetriesExhausted                 the backoff's own limit of attempts or time was reached
     ├── PublishFailed                    a server did not accept a publication
     ├── TokenUnavailable                 a source of tokens gave none this time
+    ├── PositionsFailed                  a file of positions could not be read or written
     ├── PolicyFailed                     a remote policy could not be fetched, or was not taken
     └── BadPolicy (also ValueError)      a policy document that says what none may say
 """
@@ -62,7 +65,10 @@ from cableway.errors.connecting import (
 )
 from cableway.errors.line import LineClosed, LineLost, LineStale, MalformedFrame, ServerDisconnect, Unauthorized
 from cableway.errors.policy import BadPolicy, PolicyFailed
+from cableway.errors.positions import PositionsFailed
 from cableway.errors.subscriptions import (
+    HistoryRejected,
+    HistoryTimeout,
     MailboxOverflow,
     NamingFault,
     NotConnected,
@@ -92,6 +98,8 @@ __all__ = [
     "ConnectError",
     "ConnectTimeout",
     "HandshakeRefused",
+    "HistoryRejected",
+    "HistoryTimeout",
     "HostUnreachable",
     "InvalidHeader",
     "InvalidIdentifier",
@@ -109,6 +117,7 @@ __all__ = [
     "NotConnected",
     "NotSupported",
     "PolicyFailed",
+    "PositionsFailed",
     "ProxyFailure",
     "PublishFailed",
     "RetriesExhausted",

@@ -63,6 +63,27 @@ class MailboxOverflow(SubscriptionError):
         super().__init__(identifier, f"the mailbox is full ({limit}); read faster, or choose another overflow policy")
 
 
+class HistoryRejected(SubscriptionError):
+    """The server does not have, or not any more, what was asked of its history."""
+
+    def __init__(self, identifier: str) -> None:
+        super().__init__(
+            identifier,
+            "the server has no such history: it keeps none (AnyCable does with a broker), it does not reach that far "
+            "back, or it was started anew since",
+        )
+
+
+class HistoryTimeout(SubscriptionError, TimeoutError):
+    """The server did not answer a question for its history."""
+
+    retryable = True
+
+    def __init__(self, identifier: str, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(identifier, f"no answer to the question for its history within {seconds:g} s")
+
+
 class NotConnected(CableError):
     """The line is down and the call needs it now. Nothing was sent."""
 

@@ -1,27 +1,36 @@
-"""When each wish next has to be looked at."""
+"""When each of many things next has to be looked at."""
 
 from __future__ import annotations
 
 from heapq import heappop, heappush
 from itertools import count
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from cableway.hub.wish import Wish
+from typing import Generic, Protocol, TypeVar
 
 
-class Agenda:
-    """Wishes by their due times. A wish has one time at most; setting it anew replaces it."""
+class Dated(Protocol):
+    """What can be put on an agenda."""
+
+    due: float | None
+    """When it comes up, kept by the agenda."""
+
+
+D = TypeVar("D", bound=Dated)
+
+
+class Agenda(Generic[D]):
+    """Things by their due times. Each has one time at most; setting it anew replaces it."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Wish]] = []
+        self._heap: list[tuple[float, int, D]] = []
         self._order = count()
 
-    def put(self, wish: Wish, due: float | None) -> None:
-        """Have *wish* come up at *due*; ``None`` takes it off."""
-        wish.due = due
+    def put(self, item: D, due: float | None) -> None:
+        """Have *item* come up at *due*; ``None`` takes it off."""
+        if due == item.due:
+            return
+        item.due = due
         if due is not None:
-            heappush(self._heap, (due, next(self._order), wish))
+            heappush(self._heap, (due, next(self._order), item))
 
     @property
     def next(self) -> float | None:
@@ -30,14 +39,14 @@ class Agenda:
             heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
-    def take(self, now: float) -> Wish | None:
-        """Remove and return the most overdue wish whose time has come, ``None`` if there is none.
+    def take(self, now: float) -> D | None:
+        """Remove and return the most overdue one whose time has come, ``None`` if there is none.
 
         One at a time, because what is done about one may change the times of others.
         """
         due = self.next
         if due is None or due > now:
             return None
-        wish = heappop(self._heap)[2]
-        wish.due = None
-        return wish
+        item = heappop(self._heap)[2]
+        item.due = None
+        return item

@@ -52,6 +52,8 @@ class Decoder:
     dialect: BaseDialect
     stray: Callable[[bytes, MalformedFrame | None], None]
     """Takes a frame that turned out not to be a message of this subscription, and why if it is malformed."""
+    places: dict[str, tuple[str, str]] = field(factory=dict)
+    """Stream and epoch by the text with which a frame ends before its offset; what was learned from whole frames."""
     _is_json: bool = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -68,13 +70,25 @@ class Decoder:
 
     def _values(self, frames: list[bytes], start: int, at: float) -> list[Message[Any]]:
         out: list[Message[Any]] = []
+        tail, stream, epoch = "", "", ""
         for frame in frames:
+            message: Message[Any] | None = None
             try:
                 text = str(frame, "utf-8")
                 value, end = _read_value(text, start)
             except (ValueError, RecursionError):
                 text, value, end = "", None, 0
-            message = Message(value, at) if text[end:] == "}" else self._in_full(frame, at)
+            if text[end:] == "}":
+                message = Message(value, at)
+            elif text.endswith("}"):
+                if not tail or not text.startswith(tail, end):
+                    tail = text[end : text.rfind(":") + 1]
+                    stream, epoch = self.places.get(tail, ("", ""))
+                number = text[end + len(tail) : -1]
+                # As JSON writes a number: nothing else that Python reads as one.
+                if stream and number.isdecimal() and number.isascii() and number[0] != "0":
+                    message = Message(value, at, stream=stream, epoch=epoch, offset=int(number))
+            message = message or self._in_full(frame, at)
             if message is not None:
                 out.append(message)
         return out
@@ -83,20 +97,38 @@ class Decoder:
         identifier = self.identifier
         out: list[Message[Any]] = []
         for frame in frames:
+            message: Message[Any] | None = None
             mapping: dict[str, Any] = {}
             try:
                 mapping = read(frame)
-                plain = len(mapping) == 2 and mapping["identifier"] == identifier and "message" in mapping
+                if mapping["identifier"] == identifier:
+                    if len(mapping) == 2:
+                        message = Message(mapping["message"], at)
+                    elif len(mapping) == 5:
+                        message = _placed_message(mapping, at)
             except (ValueError, TypeError, LookupError):
-                plain = False
-            message = Message(mapping["message"], at) if plain else self._in_full(frame, at)
+                pass
+            if message is None:
+                message = self._whole(mapping, frame, at)
             if message is not None:
                 out.append(message)
         return out
 
+    def _whole(self, mapping: dict[str, Any], frame: bytes, at: float) -> Message[Any] | None:
+        if not isinstance(mapping, dict) or mapping.get("identifier") != self.identifier or "type" in mapping:
+            return self._in_full(frame, at)
+        return self._message(mapping, frame, at)
+
     def _in_full(self, frame: bytes, at: float) -> Message[Any] | None:
         try:
             mapping = self.codec.decode(frame)
+        except MalformedFrame as fault:
+            self.stray(frame, fault)
+            return None
+        return self._message(mapping, frame, at)
+
+    def _message(self, mapping: dict[str, Any] | None, frame: bytes, at: float) -> Message[Any] | None:
+        try:
             parsed = None if mapping is None else self.dialect.parse(mapping)
         except MalformedFrame as fault:
             self.stray(frame, fault)
@@ -105,3 +137,10 @@ class Decoder:
             return Message(parsed.message, at, stream=parsed.stream, epoch=parsed.epoch, offset=parsed.offset)
         self.stray(frame, None)
         return None
+
+
+def _placed_message(mapping: dict[str, Any], at: float) -> Message[Any] | None:
+    stream, epoch, offset = mapping["stream_id"], mapping["epoch"], mapping["offset"]
+    if type(stream) is not str or type(epoch) is not str or type(offset) is not int or offset < 0:
+        return None
+    return Message(mapping["message"], at, stream=stream, epoch=epoch, offset=offset)

@@ -16,7 +16,7 @@ from cableway.policies.backoff import ExponentialBackoff
 from cableway.redact import redact_identifier
 from cableway.states import SubscriptionState
 from cableway.transitions import look_up
-from cableway.wire.commands import Subscribe, Unsubscribe
+from cableway.wire.commands import Unsubscribe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ class Driver:
     """Moves wishes from stand to stand."""
 
     def __init__(self, random: Random, ask: Callable[[HubEffect], None], drop: Callable[[Wish], None]) -> None:
-        self.agenda: Agenda = Agenda()
+        self.agenda: Agenda[Wish] = Agenda()
         self.carrier: tuple[str, str] | None = None
         """Transport and protocol of the line, while it is up."""
         self.loss: CableError | None = None
@@ -98,6 +98,8 @@ class Driver:
         """Let *turn* happen to *wish*, and do what follows."""
         was = wish.stand
         transition = look_up(TABLE, was, turn)
+        if turn is Turn.LINE_DOWN:
+            wish.recall.line_down()
         stand = wish.stand = transition.target
         if stand is not was:
             if (was, stand) not in _KEEPS_TIME:
@@ -163,7 +165,7 @@ class Driver:
             Move.AGAIN: self._again,
             Move.FAIL: self._fail,
             Move.PAUSE: self._pause,
-            Move.GO_LIVE: lambda wish, _: self._go_live(wish),
+            Move.GO_LIVE: self._go_live,
             Move.MEET: lambda wish, _: self._meet(wish),
             Move.GO_DOWN: lambda wish, _: self._go_down(wish),
             Move.REFUSE: lambda wish, _: self._refuse(wish),
@@ -187,7 +189,7 @@ class Driver:
 
     def _subscribe(self, wish: Wish, now: float) -> None:
         wish.asked += 1
-        self._ask(Send(Subscribe(wish.identifier or "")))
+        self._ask(Send(wish.recall.subscribe(now)))
         self.agenda.put(wish, now + wish.confirm_timeout)
 
     def _again(self, wish: Wish, now: float) -> None:
@@ -232,12 +234,13 @@ class Driver:
         self.agenda.put(wish, now + self._patience.delay(wish.pauses, self._random))
         wish.pauses += 1
 
-    def _go_live(self, wish: Wish) -> None:
+    def _go_live(self, wish: Wish, now: float) -> None:
         self._answered(wish)
         self._live.add(wish)
         for handle in list(wish.handles):
             self._confirm(handle)
-        self.router.release_early(wish)
+        wish.recall.confirmed(now)
+        self.router.release_early(wish, now)
 
     def _meet(self, wish: Wish) -> None:
         self._live.add(wish)

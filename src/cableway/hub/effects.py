@@ -8,7 +8,7 @@ from attrs import frozen
 
 if TYPE_CHECKING:
     from cableway.errors import CableError
-    from cableway.hub.wish import Wish
+    from cableway.hub.wish import Handle, Wish
     from cableway.wire.commands import Command
 
 
@@ -45,4 +45,18 @@ class ResumeReading:
     """Read on."""
 
 
-HubEffect: TypeAlias = Send | Name | Recycle | PauseReading | ResumeReading
+@frozen
+class Doubt:
+    """The server left a question unanswered: ask it for a sign of life, and drop the line if none comes."""
+
+    what: str
+
+
+@frozen
+class Resync:
+    """Have the holder of a handle bring itself up to date, and tell the hub when that is done."""
+
+    handle: Handle
+
+
+HubEffect: TypeAlias = Send | Name | Recycle | PauseReading | ResumeReading | Doubt | Resync

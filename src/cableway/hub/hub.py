@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from cableway.hub.decoding import Decoder
 from cableway.hub.driver import Driver
+from cableway.hub.effects import Resync
+from cableway.hub.freshness import Freshness
 from cableway.hub.mailbox import Mailbox
+from cableway.hub.places import Places
+from cableway.hub.recall.historian import Historian
+from cableway.hub.recall.recall import Recall
 from cableway.hub.router import Router
 from cableway.hub.wish import Handle, Stand, Turn, Wish
 from cableway.states import SubscriptionState
 from cableway.types import Identifier, MaybeAwaitable
+from cableway.wire.frames import Confirm, ConfirmHistory, HistoryAnswer, PresenceNews, Reject, RejectHistory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from collections.abc import Set as AbstractSet
     from random import Random
 
@@ -22,11 +28,15 @@ if TYPE_CHECKING:
     from cableway.events import Event
     from cableway.hub.effects import HubEffect
     from cableway.hub.options import SubscriptionOptions
+    from cableway.hub.places import Keeper
     from cableway.wire.codecs.base import Codec
     from cableway.wire.dialects.base import BaseDialect
 
 RENOUNCED_LIMIT = 1000
 """Identifiers remembered as told off, so that a confused server cannot fill the memory."""
+
+Answer: TypeAlias = Confirm | Reject | HistoryAnswer | PresenceNews
+"""What a server says of one subscription, beside its messages."""
 
 NameSource: TypeAlias = "Callable[[], MaybeAwaitable[Identifier]]"
 
@@ -37,7 +47,7 @@ class Hub:
     Each method takes what happened and leaves effects; :meth:`drain` hands them over, oldest first.
     """
 
-    def __init__(self, codec: Codec, dialect: BaseDialect, random: Random) -> None:
+    def __init__(self, codec: Codec, dialect: BaseDialect, random: Random, positions: Keeper | None = None) -> None:
         self.on_stray: Callable[[bytes, MalformedFrame | None], None] = lambda *_: None
         """Takes a frame that a consumer found not to be its message."""
         self.on_effects: Callable[[], None] = lambda: None
@@ -50,7 +60,11 @@ class Hub:
         self._renounced: set[str] = set()
         self._is_open = True
         self._meetings: list[Callable[[], None]] = []
-        self.router: Router = Router(self._wishes, self._effects.append)
+        self.historian: Historian = Historian(self._ask)
+        self.router: Router = Router(self._wishes, self._effects.append, self.historian)
+        self.historian.router = self.router
+        self.freshness: Freshness = Freshness()
+        self.places: Places = Places(positions)
         self._driver = Driver(random, self._ask, self._drop)
         self._driver.router = self.router
 
@@ -59,6 +73,8 @@ class Hub:
         meetings, self._meetings = self._meetings, []
         for meeting in meetings:
             meeting()
+        moved, self.historian.moved = self.historian.moved, {}
+        self.places.keep(moved)
         effects = self._effects[:]
         self._effects.clear()
         return effects
@@ -66,7 +82,8 @@ class Hub:
     @property
     def deadline(self) -> float | None:
         """When :meth:`tick` next has something to do."""
-        return self._driver.agenda.next
+        times = (self._driver.agenda.next, self.historian.agenda.next, self.freshness.agenda.next)
+        return min((time for time in times if time is not None), default=None)
 
     @property
     def settled(self) -> bool:
@@ -103,8 +120,10 @@ class Hub:
             handle.state = SubscriptionState.CLOSED
         handle.mailbox = Mailbox(options, wish.decoder.messages)
         handle.mailbox.on_low = lambda: self._roomy(handle.mailbox)
+        handle.mailbox.on_bar = lambda: self._at_bar(handle)
         self._seat(handle, wish, now)
         self._driver.pump(now)
+        self.freshness.watch(handle, now)
         self._meetings.append(partial(_introduce, handle, heard, tell))
         return handle
 
@@ -115,6 +134,7 @@ class Hub:
             return
         wish.handles.remove(handle)
         self.router.let_go(handle.mailbox)
+        self.freshness.ignore(handle)
         if not handle.refused_for_good:
             handle.state = SubscriptionState.CLOSED
             handle.tell(None)
@@ -140,12 +160,32 @@ class Hub:
 
     # What the line does
 
-    def line_up(self, transport: str, protocol: str, now: float) -> None:
-        """The server welcomed us: ask for everything that is wished for."""
+    def speak(self, codec: Codec, dialect: BaseDialect) -> None:
+        """Read what comes from now on by another encoding or dialect. What is unread keeps its own."""
+        self._codec, self._dialect = codec, dialect
+        self.historian.extended, self.historian.protocol = dialect.extended, dialect.name
+        for wish in self.wishes:
+            wish.decoder = self._decoder(wish.identifier or "")
+            for handle in wish.handles:
+                handle.mailbox.decode = wish.decoder.messages
+
+    def line_up(self, transport: str, now: float, *, protocol: str, restored: Sequence[str] | None = None) -> None:
+        """The server welcomed us: ask for everything that is wished for.
+
+        Args:
+            transport: What carries the line, for those who are told.
+            now: The time.
+            protocol: What it speaks.
+            restored: Identifiers that the server has already, because it gave us back the session of the line before;
+                ``None``: it did not.
+        """
         self._driver.line_up(transport, protocol)
         self._renounced.clear()
+        self.historian.restored = restored is not None
         for wish in self.wishes:
             self._driver.turn(wish, Turn.LINE_UP, now)
+        for identifier in restored or ():
+            self._confirmed(identifier, now)
         self._driver.pump(now)
 
     def line_down(self, error: CableError | None, now: float) -> None:
@@ -162,6 +202,7 @@ class Hub:
         self._renounced.clear()
         for wish in self.wishes:
             if wish.stand is Stand.LIVE and wish.identifier in moved:
+                wish.recall.handed_over(now)
                 for handle in list(wish.handles):
                     handle.tell(event)
                 continue
@@ -175,20 +216,17 @@ class Hub:
                 self._driver.turn(found, Turn.CONFIRMED, now)
         self._driver.pump(now)
 
-    def confirmed(self, identifier: str, now: float) -> None:
-        """The server confirmed a subscription."""
-        wish = self._wishes.get(identifier) or self._unwanted(identifier)
-        if wish is not None:
-            self._driver.turn(wish, Turn.CONFIRMED, now)
-            self._driver.pump(now)
-
-    def rejected(self, identifier: str | None, now: float) -> None:
-        """The server refused a subscription, or took it back."""
-        wish = self._wishes.get(identifier) if identifier is not None else None
-        if wish is not None:
-            keep = any(handle.options.retry_rejected for handle in wish.handles)
-            self._driver.turn(wish, Turn.KEPT if keep else Turn.REJECTED, now)
-            self._driver.pump(now)
+    def hear(self, frame: Answer, now: float) -> None:
+        """Take an answer of the server's."""
+        match frame:
+            case Confirm(identifier):
+                self._confirmed(identifier, now)
+            case Reject(identifier):
+                self._rejected(identifier, now)
+            case ConfirmHistory(identifier) | RejectHistory(identifier):
+                wish = self._wishes.get(identifier)
+                if wish is not None:
+                    wish.recall.answered(confirmed=isinstance(frame, ConfirmHistory), now=now)
 
     def named(self, wish: Wish, identifier: Identifier | None, now: float) -> None:
         """The source of a name has answered; ``None``: it failed, and is asked again after a while."""
@@ -206,13 +244,30 @@ class Hub:
     def tick(self, now: float) -> None:
         """Do what is due."""
         self._driver.tick(now)
+        while (recall := self.historian.agenda.take(now)) is not None:
+            recall.tick(now)
+        self.freshness.tick(now)
 
     # Inside
+
+    def _confirmed(self, identifier: str, now: float) -> None:
+        wish = self._wishes.get(identifier) or self._unwanted(identifier)
+        if wish is not None:
+            self._driver.turn(wish, Turn.CONFIRMED, now)
+            self._driver.pump(now)
+
+    def _rejected(self, identifier: str | None, now: float) -> None:
+        wish = self._wishes.get(identifier) if identifier is not None else None
+        if wish is not None:
+            keep = any(handle.options.retry_rejected for handle in wish.handles)
+            self._driver.turn(wish, Turn.KEPT if keep else Turn.REJECTED, now)
+            self._driver.pump(now)
 
     def _find(self, identifier: Identifier | NameSource) -> Wish:
         if callable(identifier):
             wish = Wish("a stream named by a function", None, identifier)
             wish.decoder = self._decoder("")
+            wish.recall = Recall(wish, self.historian)
             self._unnamed[wish] = None
         else:
             self._renounced.discard(identifier)
@@ -228,6 +283,8 @@ class Hub:
     def _new(self, identifier: Identifier) -> Wish:
         wish = self._wishes[identifier] = Wish(identifier, identifier)
         wish.decoder = self._decoder(identifier)
+        wish.recall = Recall(wish, self.historian)
+        self.places.load(wish)
         return wish
 
     def _decoder(self, identifier: str) -> Decoder:
@@ -268,11 +325,13 @@ class Hub:
         # Two sources gave one name: a second subscribe of it would never be answered.
         handles, wish.handles = wish.handles, []
         self._driver.turn(wish, Turn.LEFT, now)
+        wish.recall.end()
         for handle in handles:
             handle.mailbox.decode = other.decoder.messages
             self._seat(handle, other, now)
 
     def _drop(self, wish: Wish) -> None:
+        wish.recall.end()
         self._unnamed.pop(wish, None)
         if wish.identifier is not None and self._wishes.get(wish.identifier) is wish:
             del self._wishes[wish.identifier]
@@ -282,6 +341,10 @@ class Hub:
 
     def _roomy(self, mailbox: Mailbox) -> None:
         self.router.let_go(mailbox)
+        self.on_effects()
+
+    def _at_bar(self, handle: Handle) -> None:
+        self._ask(Resync(handle))
         self.on_effects()
 
     def _ask(self, effect: HubEffect) -> None:

@@ -62,6 +62,10 @@ class _Ready:
     key: Hashable = None
 
 
+class _Bar:
+    """What comes after it is not read before it is lifted."""
+
+
 @define(eq=False)
 class Mailbox:
     """The unread messages of one handle, oldest first."""
@@ -73,6 +77,8 @@ class Mailbox:
     """Called when there is something to read, once a batch."""
     on_low: Callable[[], None] | None = None
     """Called when a mailbox that asked for a pause has room again."""
+    on_bar: Callable[[], None] | None = None
+    """Called when all before a bar has been read: the time for its holder to bring itself up to date."""
     received: int = 0
     """Messages that came, whatever became of them."""
     dropped: int = 0
@@ -83,7 +89,8 @@ class Mailbox:
     """Most messages that were ever unread."""
     overflowed: bool = False
     """Whether the policy ``error`` has struck: what is unread can still be read, then iteration raises."""
-    _queue: deque[_Run | _Ready] = field(factory=deque, init=False)
+    _queue: deque[_Run | _Ready | _Bar] = field(factory=deque, init=False)
+    _reached: bool = field(default=False, init=False)
     _slice: deque[Message[Any]] = field(factory=deque, init=False)
     _slice_bytes: int = field(default=0, init=False)
     _by_key: dict[Hashable, _Ready] = field(factory=dict, init=False)
@@ -106,6 +113,36 @@ class Mailbox:
     def decodes_early(self) -> bool:
         """Whether the policy has to look into each message as it comes."""
         return isinstance(self.options.overflow, LatestBy)
+
+    # Bars: by the hub
+
+    def bar(self) -> None:
+        """Have what comes from now on read only after :meth:`lift`. Two bars with nothing between them are one."""
+        if not (self._queue and isinstance(self._queue[-1], _Bar)):
+            self._queue.append(_Bar())
+            # A newer message must not take the place of one before the bar.
+            self._by_key.clear()
+            self._look_at_bar()
+
+    def lift(self) -> None:
+        """Take the bar away that has been reached."""
+        if self._reached and self._queue and isinstance(self._queue[0], _Bar):
+            self._queue.popleft()
+            self._reached = False
+            if self.on_ready is not None:
+                self.on_ready()
+            self._look_at_bar()
+
+    @property
+    def barred(self) -> bool:
+        """Whether a bar has been reached and is still there."""
+        return self._reached
+
+    def _look_at_bar(self) -> None:
+        if not self._reached and not self._slice and self._queue and isinstance(self._queue[0], _Bar):
+            self._reached = True
+            if self.on_bar is not None:
+                self.on_bar()
 
     # Filling: by the hub
 
@@ -200,22 +237,33 @@ class Mailbox:
             self._slice.popleft()
             self._bytes -= self._slice_bytes
             return
-        first = self._queue[0]
+        # The oldest message; a bar stays where it is.
+        place = next(number for number, item in enumerate(self._queue) if not isinstance(item, _Bar))
+        first = self._queue[place]
+        size = 0
         if isinstance(first, _Ready):
             self._forget(first)
-            self._queue.popleft()
+            del self._queue[place]
             size = first.size
-        else:
+        elif isinstance(first, _Run):
             size = len(first.frames[first.start])
             first.start += 1
             if first.start == first.stop:
-                self._queue.popleft()
+                del self._queue[place]
         self._count -= 1
         self._bytes -= size
+        self._look_at_bar()
 
     def _drop_newest(self) -> None:
         self._lost += 1
         last = self._queue[-1]
+        if isinstance(last, _Bar):
+            # Nothing came after it: what is too much lies before it.
+            self._queue.rotate(1)
+            self._lost -= 1
+            self._drop_newest()
+            self._queue.rotate(-1)
+            return
         if isinstance(last, _Ready):
             self._queue.pop()
             size = last.size
@@ -254,6 +302,9 @@ class Mailbox:
     def _cut_slice(self) -> None:
         while not self._slice:
             first = self._queue[0]
+            if isinstance(first, _Bar):
+                self._look_at_bar()
+                raise IndexError
             if isinstance(first, _Ready):
                 self._queue.popleft()
                 self._forget(first)

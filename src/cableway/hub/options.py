@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import field, frozen, validators
 
-from cableway.types import Seconds, to_seconds
+from cableway.types import MaybeAwaitable, Seconds, to_limit, to_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -69,6 +70,34 @@ def _duration(value: Seconds) -> float:
     return seconds
 
 
+def _age(value: Seconds | None) -> float | None:
+    seconds = to_limit(value, "max_age")
+    if seconds == 0:
+        msg = "max_age=0 would have all data stale at once: give more than 0 seconds, or None"
+        raise ValueError(msg)
+    return seconds
+
+
+def _life(value: Seconds) -> float:
+    return to_seconds(value, "history_life")
+
+
+def _moment(_: object, attribute: Attribute[Any], value: object) -> None:
+    if value is None or isinstance(value, timedelta) or (isinstance(value, datetime) and value.tzinfo is not None):
+        return
+    msg = (
+        f"{attribute.name}={value!r} is no point in time: give an aware datetime, such as datetime(..., tzinfo=UTC), "
+        f"or a timedelta for so long ago"
+    )
+    raise ValueError(msg)
+
+
+def _function(_: object, attribute: Attribute[Any], value: object) -> None:
+    if value is not None and not callable(value):
+        msg = f"{attribute.name}={value!r} is no function"
+        raise ValueError(msg)
+
+
 @frozen(kw_only=True)
 class SubscriptionOptions:
     """What may be chosen for one subscription.
@@ -97,6 +126,40 @@ class SubscriptionOptions:
     """Whether to ask again on every new line after a rejection. By default a rejection ends the wish."""
     confirm_timeout: float = field(default=5.0, converter=_duration)
     """Seconds to wait for the server's answer before the subscribe command is sent once more."""
+    since: datetime | timedelta | None = field(default=None, validator=_moment)
+    """Ask, when it is first subscribed, for what was published since: an aware datetime, or a timedelta, so long ago.
+
+    The server counts in whole seconds, keeps so and so many messages for so and so long, and only AnyCable with a
+    broker keeps any. A :class:`~cableway.Recovered` event tells how far it reached. Positions that were kept
+    (``Cable(positions=...)``) come first.
+    """
+    gaps: Literal["heal", "announce"] = field(default="heal", validator=validators.in_(("heal", "announce")))
+    """What follows where a message seems to be missing between two of a stream:
+
+    ``"heal"`` holds those after it back, asks the server for it (at most once a second), and goes on in order;
+    ``"announce"`` goes on at once. Either way a :class:`~cableway.Gap` event tells of it. A gap may be a message of
+    your own that the back end kept away from you (``to_others``): where that is the rule, ``"announce"`` saves the
+    wait, or ``is_own`` drops what comes back.
+    """
+    is_own: Callable[[Message[Any]], bool] | None = field(default=None, validator=_function)
+    """Tells whether a message that came out of the server's history is an echo of your own; such are not delivered."""
+    on_resync: Callable[[Any], MaybeAwaitable[object]] | None = field(default=None, validator=_function)
+    """Called with the subscription when nobody can tell what was missed: load the present state by your own means.
+
+    It is called when all messages from before have been read. Those that come after are kept until it has returned, or
+    failed, or taken longer than a minute.
+    """
+    commit: Literal["receipt", "ack"] = field(default="receipt", validator=validators.in_(("receipt", "ack")))
+    """When a message counts as seen for ``Cable(positions=...)``: as it comes, or with ``await message.ack()``."""
+    max_age: float | None = field(default=None, converter=_age)
+    """Seconds without a message after which the data count as stale: a :class:`~cableway.Stale` event tells so,
+    whatever the line does, and :class:`~cableway.Fresh` when messages come again."""
+    published_at: Callable[[Message[Any]], datetime | float | None] | None = field(default=None, validator=_function)
+    """Tells when a message was published, from its data: an aware datetime or Unix seconds. ``stats().lag`` is what it
+    took to get here, by this machine's clock."""
+    history_life: float = field(default=300.0, converter=_life)
+    """Seconds for which the server keeps messages (``--history_ttl`` of AnyCable). What it is asked for later than that
+    may be gone without a word, so it is reported as unknown."""
 
 
 DEFAULT_OPTIONS = SubscriptionOptions()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
+from cableway.hub.acks import Acks
 from cableway.states import SubscriptionState
 from cableway.transitions import Transition, to
 
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
     from cableway.hub.decoding import Decoder
     from cableway.hub.mailbox import Mailbox
     from cableway.hub.options import SubscriptionOptions
+    from cableway.hub.recall.recall import Recall
     from cableway.types import Identifier, MaybeAwaitable
     from cableway.wire.message import Message
+    from cableway.wire.positions import Position
 
 
 class Stand(Enum):
@@ -157,6 +160,18 @@ class Handle:
     error: SubscriptionError | None = None
     """Why awaiting it raises, while it does."""
     ever_confirmed: bool = False
+    due: float | None = None
+    """When to look whether its messages are still fresh."""
+    fresh_from: float = 0.0
+    """When it was made: before the first message, its age counts from then."""
+    acks: Acks = field(factory=Acks)
+    """What was handed out of it, and acknowledged."""
+    done: dict[str, Position] = field(factory=dict)
+    """What it has acknowledged last of each stream."""
+    holder: Any = None
+    """The object that users hold."""
+    stale_at: float | None = None
+    """Since when it has been known to be stale; ``None`` while it is fresh."""
 
     @property
     def refused_for_good(self) -> bool:
@@ -200,6 +215,12 @@ class Wish:
     """Called once when the server has been told that the wish is gone, or need not be."""
     head: bytes | None = None
     """The bytes that its frames begin with, once learned."""
+    recall: Recall = field(init=False)
+    """Where it is in its streams, and what it missed."""
+    heard: float | None = None
+    """When a message of it last came."""
+    stale: int = 0
+    """Holders that were told that nothing has come for too long."""
 
     @property
     def priority(self) -> int:

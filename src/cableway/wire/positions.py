@@ -24,6 +24,20 @@ def _text(_: object, attribute: Attribute[Any], value: object) -> None:
     value.encode()
 
 
+def _time(_: object, attribute: Attribute[Any], value: object) -> None:
+    if value is not None and (type(value) is not int or not 0 < value <= LARGEST_OFFSET):
+        msg = f"{attribute.name}={value!r} is not a time: give whole Unix seconds"
+        raise ValueError(msg)
+
+
+def _by_stream(_: object, attribute: Attribute[Any], value: Mapping[Any, Any]) -> None:
+    for stream, position in value.items():
+        if not isinstance(stream, str) or not isinstance(position, Position):
+            msg = f"{attribute.name}[{stream!r}] is not a Position of a stream"
+            raise TypeError(msg)
+        stream.encode()
+
+
 def _whole(_: object, attribute: Attribute[Any], value: object) -> None:
     # bool is an int in Python, and a frame that no server can read on the wire.
     if type(value) is not int or not 0 <= value <= LARGEST_OFFSET:
@@ -49,26 +63,41 @@ class HistoryQuery:
     """What to ask of a subscription's past: what came after a position, stream by stream, or since a time.
 
     Raises:
+        TypeError: *streams* holds something other than positions by the names of their streams.
         ValueError: It asks for nothing, which servers do not answer, or *since* is out of range.
     """
 
-    streams: Mapping[str, Position] = field(factory=dict)
+    streams: Mapping[str, Position] = field(factory=dict, validator=_by_stream)
     """The last message seen of each stream; the answer begins after it."""
-    since: int | None = None
+    since: int | None = field(default=None, validator=_time)
     """Unix seconds by the server's clock, inclusive; counts for the streams that :attr:`streams` does not name."""
 
     def __attrs_post_init__(self) -> None:
-        """Refuse what no server can read, or would leave unanswered."""
-        if self.since is not None and (type(self.since) is not int or not 0 < self.since <= LARGEST_OFFSET):
-            msg = f"since={self.since!r} is not a time: give whole Unix seconds"
-            raise ValueError(msg)
+        """Refuse what servers leave unanswered."""
         if self.since is None and not self.streams:
             msg = "a history query needs a position or a time"
             raise ValueError(msg)
-        for stream, position in self.streams.items():
-            if not isinstance(stream, str) or not isinstance(position, Position):
-                msg = f"streams[{stream!r}] is not a Position of a stream"
-                raise TypeError(msg)
+
+
+@frozen
+class Bookmark:
+    """Where a subscription left off: the last message taken of each stream. Empty, it has no past.
+
+    Raises:
+        TypeError: *streams* holds something other than positions by the names of their streams.
+        ValueError: *since* is out of range, or the name of a stream cannot be written as UTF-8.
+    """
+
+    streams: Mapping[str, Position] = field(factory=dict, validator=_by_stream)
+    """The last message taken of each stream that was heard."""
+    since: int | None = field(default=None, validator=_time)
+    """Unix seconds by the server's clock from which on the streams that were never heard must be asked for; ``None``
+    if that is not known."""
+
+    def updated(self, newer: Bookmark) -> Bookmark:
+        """Return this one with what *newer* says in place of what it said itself; streams that it omits stay."""
+        since = self.since if newer.since is None else newer.since
+        return Bookmark({**self.streams, **newer.streams}, since)
 
 
 @frozen

@@ -1,0 +1,65 @@
+"""Which subprotocol to offer in the next dial.
+
+AnyCable chooses by *its* order, so that whoever offers both gets the base protocol, and Rails takes
+``actioncable-unsupported`` where it is offered beside what it does not know. So the extended protocol is offered alone:
+a server without it selects none, which is the base protocol in the same dial, or it refuses the upgrade.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cableway.errors import UsageError
+from cableway.wire.dialects.base import UNSUPPORTED
+from cableway.wire.subprotocols import ALL, BASE_JSON, EXTENDED_JSON, Subprotocol, subprotocol
+
+AUTO: Final = "auto"
+
+_OF_OTHER_MEANING: Final = frozenset({401, 403, 404, 407, 408, 429})
+"""Client errors that have little to do with what was offered."""
+
+
+class Negotiation:
+    """What one cable offers.
+
+    Raises:
+        UsageError: The wish is no protocol that is known here.
+    """
+
+    def __init__(self, wish: str = AUTO) -> None:
+        known = subprotocol(wish) if isinstance(wish, str) else None
+        if wish != AUTO and known is None:
+            names = ", ".join(repr(one.name) for one in ALL)
+            msg = f"protocol={wish!r} is not spoken here: give 'auto' or one of {names}"
+            raise UsageError(msg)
+        self._fixed = known
+        self._plain = False
+        # Whether the base protocol has been welcomed after the extended one was refused.
+        self._proven = False
+
+    @property
+    def offer(self) -> tuple[str, ...]:
+        """The subprotocols to offer, the preferred one first."""
+        if self._fixed is not None and self._fixed != BASE_JSON:
+            return (self._fixed.name,)
+        if self._fixed == BASE_JSON or self._plain:
+            return (BASE_JSON.name, UNSUPPORTED)
+        return (EXTENDED_JSON.name,)
+
+    def agreed(self, selected: str | None) -> Subprotocol | None:
+        """Tell what is spoken after the server selected *selected*; ``None``: nothing that was offered."""
+        chosen = subprotocol(selected)
+        if self._fixed is not None and self._fixed != BASE_JSON:
+            return chosen if selected == self._fixed.name else None
+        return chosen if selected is None or selected in self.offer else None
+
+    def refused(self, status: int) -> None:
+        """The upgrade was refused: a server may do so for want of the protocol, and is then offered the base one."""
+        if self._proven or self._fixed is not None:
+            return
+        # Refused again with the base protocol, it was not for that.
+        self._plain = not self._plain and 400 <= status < 500 and status not in _OF_OTHER_MEANING
+
+    def welcomed(self) -> None:
+        """The server welcomed us: what was offered is what it wants."""
+        self._proven = self._plain

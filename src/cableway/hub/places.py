@@ -1,0 +1,87 @@
+"""Keeps how far each subscription has come, for the next line and for the next process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from cableway.events import PositionsNotSaved
+from cableway.hub.acks import lowest
+from cableway.wire.positions import Bookmark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cableway.hub.wish import Handle, Wish
+    from cableway.wire.positions import Position
+
+
+class Keeper(Protocol):
+    """What this needs of a ``PositionStore``."""
+
+    def load(self, subscription: str) -> Bookmark:
+        """Return what was saved of *subscription*, an empty bookmark if nothing was."""
+        ...
+
+    def save(self, subscription: str, bookmark: Bookmark) -> None:
+        """Keep *bookmark*; streams that it does not name stay as they are."""
+        ...
+
+
+class Places:
+    """Saves what was delivered before anybody sees it, or what was acknowledged once it was."""
+
+    def __init__(self, store: Keeper | None) -> None:
+        self._store = store
+        self._failing = False
+
+    def load(self, wish: Wish) -> None:
+        """Have *wish* go on from where it left off."""
+        if self._store is None or wish.identifier is None:
+            return
+        try:
+            bookmark = self._store.load(wish.identifier)
+        except Exception as error:  # noqa: BLE001 - a store of the user's own; the subscription begins anew then
+            self._tell(wish, error)
+            return
+        wish.recall.resume(bookmark)
+
+    def keep(self, wishes: Iterable[Wish]) -> None:
+        """Save how far *wishes* have come, except where that is for their holders to say."""
+        if self._store is None:
+            return
+        for wish in wishes:
+            bookmark = wish.recall.bookmark
+            receipt = all(handle.options.commit == "receipt" for handle in wish.handles)
+            if receipt and (bookmark.streams or bookmark.since is not None):
+                self._save(wish, bookmark)
+
+    def acknowledge(self, handle: Handle, stream: str, position: Position) -> None:
+        """Take the word of *handle* that it is done with a message, and with all before it in its stream.
+
+        Raises:
+            CableError: It could not be saved.
+        """
+        wish = handle.wish
+        done = handle.acks.ack(stream, position)
+        if not done:
+            return
+        handle.done.update(done)
+        others = [other.done.get(stream) for other in wish.handles if other.options.commit == "ack"]
+        together = lowest(others)
+        if self._store is not None and wish.identifier is not None and together is not None:
+            self._store.save(wish.identifier, Bookmark({stream: together}, wish.recall.bookmark.since))
+
+    def _save(self, wish: Wish, bookmark: Bookmark) -> None:
+        assert self._store is not None  # noqa: S101 - asked before
+        try:
+            self._store.save(wish.identifier or "", bookmark)
+        except Exception as error:  # noqa: BLE001 - a full disk must not stop the messages
+            self._tell(wish, error)
+        else:
+            self._failing = False
+
+    def _tell(self, wish: Wish, error: BaseException) -> None:
+        begins, self._failing = not self._failing, True
+        if begins:
+            for handle in list(wish.handles):
+                handle.tell(PositionsNotSaved(error))

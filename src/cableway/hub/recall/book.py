@@ -1,0 +1,68 @@
+"""Where one subscription is in one stream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from attrs import define, field
+
+from cableway.wire.positions import Position
+
+if TYPE_CHECKING:
+    from cableway.wire.message import Message
+
+Arrival: TypeAlias = "tuple[Message[Any], int]"
+"""A message that has come, and the bytes it counts for."""
+
+Place: TypeAlias = tuple[str, int]
+"""Epoch and offset."""
+
+
+@define(eq=False)
+class Book:
+    """What is known of one stream: up to where its messages were delivered, and what came ahead of its turn."""
+
+    stream: str
+    epoch: str = ""
+    last: int | None = None
+    """The offset up to which all was delivered, or is known to be lost; ``None``: nothing was, so far."""
+    heard: float = float("inf")
+    """When something last came by it, or it was found to be up to date; never, so far, is no long time ago."""
+    asked_at: float = float("-inf")
+    """When the missing part of it was last asked for."""
+    hole_at: float | None = None
+    """When a hole was met that is still open."""
+    tail: bytes = b""
+    """How its frames end, up to the offset; learned from one that was read in full."""
+    held: dict[Place, Arrival] = field(factory=dict)
+    """What came ahead of its turn."""
+    replays: set[int] = field(factory=set)
+    """Offsets that came out of the past last time: their live copies may still be under way."""
+
+    @property
+    def position(self) -> Position | None:
+        """From where to go on; ``None`` before the first message."""
+        return None if self.last is None else Position(self.epoch, self.last)
+
+    def ahead(self) -> list[int]:
+        """Return the offsets, in order, that are held of its own epoch and still have their turn to come."""
+        after = -1 if self.last is None else self.last
+        return sorted(offset for epoch, offset in self.held if epoch == self.epoch and offset > after)
+
+    def behind(self) -> list[int]:
+        """Return the offsets, in order, that are held of its own epoch and had their turn already, it seemed."""
+        after = -1 if self.last is None else self.last
+        return sorted(offset for epoch, offset in self.held if epoch == self.epoch and offset <= after)
+
+    def foreign(self) -> str | None:
+        """Return the epoch of the newest arrival that is held and of another epoch; ``None`` if there is none."""
+        return next((epoch for epoch, _ in reversed(self.held) if epoch != self.epoch), None)
+
+    def next(self) -> Arrival | None:
+        """Take what is held and has its turn now; ``None`` if that has not come."""
+        if not self.held or self.last is None:
+            return None
+        arrival = self.held.pop((self.epoch, self.last + 1), None)
+        if arrival is not None:
+            self.last += 1
+        return arrival

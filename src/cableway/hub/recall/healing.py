@@ -1,0 +1,81 @@
+"""Holes between two messages of a stream: asked for, filled, or told.
+
+A hole may be a message of our own that the server keeps away from us, which nobody can tell from a lost one. So the
+server is asked for it, but not for ever new ones again and again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cableway.hub.recall.questions import Kind, Question
+from cableway.hub.recall.settling import Hole, settle
+from cableway.wire.positions import HistoryQuery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cableway.hub.recall.book import Book
+    from cableway.hub.recall.recall import Recall
+
+GRACE = 0.05
+"""Seconds that a hole stays open by itself: messages published in one moment may come in another order."""
+
+EVERY = 1.0
+"""Seconds between two questions for holes of one stream."""
+
+
+class Healing:
+    """Heals the holes of one subscription."""
+
+    def __init__(
+        self, recall: Recall, ask: Callable[[Question, float], None], wake: Callable[[float | None], None]
+    ) -> None:
+        self._recall = recall
+        self._ask = ask
+        self._wake = wake
+
+    def mind(self, book: Book, now: float) -> None:
+        """A hole was met, or is still there."""
+        recall = self._recall
+        if book.hole_at is None:
+            book.hole_at = now
+        handles = recall.wish.handles
+        if not recall.can_heal or all(handle.options.gaps == "announce" for handle in handles):
+            recall.account.carry_out(settle(recall.ledger, book))
+        else:
+            self.plan()
+
+    def plan(self) -> None:
+        """See to it that the next hole is asked for when it may be."""
+        recall = self._recall
+        times = [
+            max(book.hole_at + GRACE, book.asked_at + EVERY)
+            for book in recall.ledger.books.values()
+            if book.hole_at is not None
+        ]
+        if times and recall.idle and recall.can_heal:
+            self._wake(min(times))
+
+    def tick(self, now: float) -> None:
+        """Ask for a hole whose time has come."""
+        recall = self._recall
+        for book in recall.ledger.books.values():
+            position = book.position
+            if book.hole_at is None or position is None or now < max(book.hole_at + GRACE, book.asked_at + EVERY):
+                continue
+            book.asked_at = now
+            hole = Hole(book.stream, book.epoch, position.offset + 1, min(book.ahead(), default=1) - 1)
+            self._ask(Question(Kind.HEAL, HistoryQuery({book.stream: position}), hole=hole), now)
+            return
+        self.plan()
+
+    def end(self, question: Question, *, confirmed: bool) -> None:
+        """The server has answered, or will not."""
+        recall, hole = self._recall, question.hole
+        if hole is None:
+            return
+        book = recall.ledger.books[hole.stream]
+        if confirmed and book.epoch == hole.epoch and hole.last <= (book.last or 0):
+            recall.account.gap(hole, healed=True)
+        recall.account.carry_out(settle(recall.ledger, book))

@@ -1,0 +1,47 @@
+"""From when on a subscription has to ask for streams that nothing has come by: they have no position to go on from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cableway.hub.recall.historian import Historian
+
+MARGIN = 2
+"""Seconds before the last ping from which on something may have been under way still."""
+
+
+class Horizon:
+    """A time of the server's, in whole seconds, up to which all has been heard."""
+
+    def __init__(self, historian: Historian) -> None:
+        self.since: int | None = None
+        """The time; ``None`` while the server's clock is not known."""
+        self._historian = historian
+        self._sent_at: float | None = None
+        # Our time since which the server has had the subscription, first of all.
+        self._from: float | None = None
+
+    def asked(self, now: float) -> None:
+        """A subscribe command is being sent."""
+        self._sent_at = now
+
+    def confirmed(self, now: float) -> None:
+        """The server has the subscription: from when it was asked for, at the latest, all is heard."""
+        if self._from is None:
+            self._from = now if self._sent_at is None else self._sent_at
+
+    def note(self, *, live: bool) -> None:
+        """Move it on to what is known now; *live*: the subscription is, and so hears what the last ping was behind."""
+        historian = self._historian
+        at = None if self._from is None else historian.clock.at(self._from)
+        if live and historian.pinged is not None:
+            # By the ping's own time, not by when it came: it may have been held up on the way.
+            at = max(at or 0, int(historian.pinged) - MARGIN)
+        if at is not None:
+            self.since = max(self.since or 0, at)
+
+    def is_out_of_reach(self, now: float, life: float) -> bool:
+        """Tell whether a server that keeps messages for *life* seconds may have forgotten, or set its clock back."""
+        server = self._historian.clock.at(now)
+        return self.since is not None and server is not None and not -MARGIN <= server - self.since < life

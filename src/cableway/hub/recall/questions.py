@@ -1,0 +1,40 @@
+"""What is asked of a subscription's past, and why."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from attrs import define
+
+if TYPE_CHECKING:
+    from cableway.hub.recall.listings import Listing
+    from cableway.hub.recall.settling import Hole
+    from cableway.wire.positions import HistoryQuery
+
+
+class Kind(Enum):
+    """Why something is asked."""
+
+    RECOVER = "all that was missed while there was no line"
+    SINGLE = "one stream alone, because one of several was refused"
+    SINCE = "what was published since the line last lived, because a position was refused"
+    CHECK = "whether something came before the first one that was told"
+    HEAL = "what is missing between two messages"
+    LISTING = "what the user wants to see"
+
+
+RECOVERING = frozenset({Kind.RECOVER, Kind.SINGLE, Kind.SINCE, Kind.CHECK})
+"""Those that end in an account of what was missed."""
+
+
+@define(eq=False)
+class Question:
+    """One request for a subscription's past."""
+
+    kind: Kind
+    query: HistoryQuery
+    listing: Listing | None = None
+    """Who wants to see the answer, where it is not for delivery."""
+    hole: Hole | None = None
+    """What it is to heal."""

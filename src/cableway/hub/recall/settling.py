@@ -1,0 +1,117 @@
+"""What to make of a stream's messages once all that can be had of its past has come.
+
+Pure bookkeeping: a book goes in with what it holds, and out come the messages in their order, the holes between them,
+and whether it is known that nothing else is missing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import define, field, frozen
+
+if TYPE_CHECKING:
+    from cableway.hub.recall.book import Arrival, Book
+    from cableway.hub.recall.ledger import Ledger
+
+
+@frozen
+class Hole:
+    """Messages of a stream that are missing, first and last included."""
+
+    stream: str
+    epoch: str
+    first: int
+    last: int
+
+
+@define
+class Settlement:
+    """What came of it."""
+
+    steps: list[Arrival | Hole] = field(factory=list)
+    """Messages to deliver, and holes, in order."""
+    doubt: str = ""
+    """Why more may be missing than the holes tell; empty if nothing can be."""
+
+
+def settle(ledger: Ledger, book: Book) -> Settlement:
+    """Deliver what is held, where the book's position was good."""
+    done = Settlement()
+    _drop_behind(book)
+    _run_out(book, done)
+    _change_era(ledger, book, done)
+    return done
+
+
+def settle_first(ledger: Ledger, book: Book) -> Settlement:
+    """Begin a book with what came out of the past since some time, and live meanwhile.
+
+    The server may have kept too little: unless the first message is the stream's very first, there is doubt.
+    """
+    done = Settlement()
+    epoch = next((epoch for epoch, _ in reversed(book.held)), None)
+    if epoch is None:
+        return done
+    ledger.begin(book, epoch, min(offset for era, offset in book.held if era == epoch) - 1)
+    if book.last:
+        done.doubt = "there may have been messages before the oldest one that the server still had"
+    _run_out(book, done)
+    book.held.clear()
+    return done
+
+
+def settle_rejected(ledger: Ledger, book: Book, *, told: bool, same_server: bool) -> Settlement:
+    """Go on after the server refused the book's position.
+
+    It refuses for one of four reasons, and does not say which: it has been started anew; it keeps nothing that old any
+    more; all it kept has grown too old, though nothing is missing; the stream was idle for so long that it was begun
+    anew with offset 1.
+
+    Args:
+        ledger: The book's ledger.
+        book: The book.
+        told: Whether what was published since the line was last known to live has been told after that.
+        same_server: Whether the server restored our session, and so is the one that it was.
+    """
+    done = Settlement()
+    behind, ahead = book.behind(), book.ahead()
+    if behind:
+        # No server sends twice on a line what it sent on the last one: so the stream was begun anew.
+        ledger.begin(book, book.epoch, 0)
+        if not told:
+            done.doubt = "the stream was begun anew, and how it began is not known"
+    elif not told or not (same_server or ahead):
+        done.doubt = "the server does not have the messages since our last one, or was started anew"
+    _drop_behind(book)
+    _run_out(book, done)
+    _change_era(ledger, book, done)
+    return done
+
+
+def _drop_behind(book: Book) -> None:
+    for offset in book.behind():
+        del book.held[book.epoch, offset]
+
+
+def _run_out(book: Book, done: Settlement) -> None:
+    for offset in book.ahead():
+        after = book.last or 0
+        if offset > after + 1:
+            done.steps.append(Hole(book.stream, book.epoch, after + 1, offset - 1))
+        done.steps.append(book.held.pop((book.epoch, offset)))
+        book.last = offset
+    book.hole_at = None
+    if any(isinstance(step, Hole) for step in done.steps) and not done.doubt:
+        done.doubt = "messages are missing in between"
+
+
+def _change_era(ledger: Ledger, book: Book, done: Settlement) -> None:
+    epoch = book.foreign()
+    if epoch is None:
+        return
+    done.doubt = "the server was started anew: how the old numbering ended is not known"
+    offsets = sorted(offset for era, offset in book.held if era == epoch)
+    ledger.begin(book, epoch, offsets[0] - 1)
+    _run_out(book, done)
+    book.held.clear()

@@ -1,0 +1,1 @@
+"""Where subscriptions left off, kept for a restart."""
