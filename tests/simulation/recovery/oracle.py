@@ -87,6 +87,8 @@ class Account:
     """Whether something older may come first: it was subscribed before, or shares its subscription."""
     repeats: int = 0
     """Messages that may come twice: one for each time the process died before it acknowledged."""
+    reborn: set[int] = field(factory=set)
+    """Before which of the seen its process died and began again from what it had acknowledged."""
     faults: list[str] = field(factory=list)
     """What its user noticed at once."""
     own: frozenset[str] = frozenset()
@@ -173,7 +175,9 @@ def _disorder(account: Account, published: dict[tuple[str, int], Publication], r
     last: dict[tuple[str, bool], int] = {}
     before: set[tuple[str, int]] = set()
     out = []
-    for one in account.seen:
+    for index, one in enumerate(account.seen):
+        if index in account.reborn:
+            last.clear()
         publication = published.get(one.key)
         if publication is None or one.key in before:
             continue

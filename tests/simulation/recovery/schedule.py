@@ -14,7 +14,7 @@ from unittest.mock import patch
 import attrs
 from attrs import field, frozen
 
-from cableway import Cable, Message, OnDemandMonitor, PersistentMonitor, events
+from cableway import Cable, MemoryPositions, OnDemandMonitor, PersistentMonitor, events
 from cableway.host.clocks import Clocks
 from cableway.host.network import WayOut
 from cableway.host.watch import HostWatch
@@ -27,6 +27,8 @@ from tests.simulation.recovery.wires import BrokenTransport
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from cableway import Bookmark
 
 URL = "ws://cable.example/cable"
 PUBLICATIONS = 300
@@ -121,6 +123,26 @@ def _identifiers(random: Random, streams: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(out))
 
 
+class Positions(MemoryPositions):
+    """What one process knows of the positions that outlive it: a dead one saves nothing."""
+
+    def __init__(self, kept: MemoryPositions) -> None:
+        super().__init__()
+        self._all = kept
+        self.dead = False
+
+    def load(self, subscription: str) -> Bookmark:
+        return self._all.load(subscription)
+
+    def save(self, subscription: str, bookmark: Bookmark) -> None:
+        if not self.dead:
+            self._all.save(subscription, bookmark)
+
+    def forget(self, subscription: str) -> None:
+        if not self.dead:
+            self._all.forget(subscription)
+
+
 class Schedule:
     """One life."""
 
@@ -134,10 +156,13 @@ class Schedule:
         self.readers: list[Reader] = []
         self.finished: list[Reader] = []
         self.announces = CAN_ANNOUNCE
-        self.acknowledges = CAN_ANNOUNCE and plan.commit == "ack" and hasattr(Message, "ack")
+        self.acknowledges = plan.commit == "ack"
+        self.kept = MemoryPositions()
+        self.positions: Positions | None = None
         self.alone = plan.handles == 1 and len(plan.identifiers) == 1
         self._names = iter(range(10**6))
         self._identifiers_used: set[str] = set()
+        self._opening: list[asyncio.Task[Any]] = []
 
     def tell(self, text: str) -> None:
         """Add to the story that a failure shows."""
@@ -170,7 +195,15 @@ class Schedule:
     def _cable(self) -> Cable:
         monitor = OnDemandMonitor(linger=2.0, every=20.0) if self.plan.on_demand else PersistentMonitor()
         protocol: Any = "actioncable-v1-json" if self.plan.dialect == "base" else "auto"
-        cable = Cable(URL, transports=[self.transport], protocol=protocol, monitor=monitor, dial_gate=None)
+        self.positions = None if self.plan.commit is None else Positions(self.kept)
+        cable = Cable(
+            URL,
+            transports=[self.transport],
+            protocol=protocol,
+            monitor=monitor,
+            dial_gate=None,
+            positions=self.positions,
+        )
         engine = cable._engine
         clocks = Clocks(self.loop.time, self.loop.time, lambda: YEAR_2026 + self.loop.time())
         watch = HostWatch(self.loop, clocks=clocks, way=lambda: WayOut("10.0.0.1"), netlink=lambda: None)
@@ -276,6 +309,8 @@ class Schedule:
         }
         if not self.plan.lossless:
             faults[self._restart] = 5
+        if self.plan.commit is not None:
+            faults[self._kill] = 6
         (fault,) = self.random.choices(list(faults), list(faults.values()))
         return fault
 
@@ -337,6 +372,23 @@ class Schedule:
         await asyncio.sleep(self.random.choice((0.05, 1.0, 6.0)))
         self.server.start()
 
+    async def _kill(self) -> None:
+        """The process is killed, and started again after a while."""
+        assert self.positions is not None
+        self.positions.dead = True
+        for reader in self.readers:
+            await reader.die()
+        for wire in list(self.transport.lines):
+            wire.cut(self._anywhere())
+        # Its sockets are gone; what is left of it here must only get out of the way.
+        await self.cable.close(flush=False)
+        await asyncio.sleep(self.random.choice((0.1, 1.0, 8.0)))
+        self.cable = self._cable()
+        opening = self.loop.create_task(self.cable.open())
+        for reader in self.readers:
+            reader.subscribe(self.cable)
+        self._opening.append(opening)
+
     # The end
 
     def _well(self) -> bool:
@@ -375,9 +427,9 @@ class Schedule:
             await asyncio.sleep(6.0)
         for reader in self.readers:
             reader.account.ends = None
-        taken = len(self.server.published)
-        self._until = taken
+        self._until = len(self.server.published)
         await self.cable.close()
+        await asyncio.gather(*self._opening, return_exceptions=True)
         await asyncio.sleep(0.1)
         for reader in (*self.readers, *self.finished):
             await reader.stop()

@@ -183,6 +183,8 @@ class Reader:
         self._dropped_before += stats.dropped
         if self.schedule.acknowledges:
             self.account.repeats += self._unacknowledged
+            self.account.reborn.add(len(self.account.seen))
+            self._unacknowledged = 0
         elif stats.unread:
             self._dropped_before += stats.unread
             self.account.told_of_drops = True
