@@ -236,7 +236,7 @@ class Schedule:
         """Change one's mind now and then."""
         while True:
             await asyncio.sleep(self.random.uniform(2.0, 40.0))
-            if self.random.random() < 0.4 and len(self.readers) < 4:
+            if self.random.random() < 0.4 and len(self.readers) < 4 and self.plan.commit is None:
                 self._join()
             elif self.random.random() < 0.3 and self.readers:
                 await self._leave()
