@@ -27,6 +27,7 @@ from cableway.wire.identifiers import (
     canonical_identifier,
     merge_params,
     raw_identifier,
+    signed_channel,
     signed_stream_identifier,
     stream_identifier,
 )
@@ -55,8 +56,8 @@ E = TypeVar("E", bound=Event)
 class Cable:
     """A line to an Action Cable or AnyCable server that comes back by itself, and the subscriptions on it.
 
-    Building one does no I/O. Open it with ``async with``, or with :meth:`open` and :meth:`close`. A cable lives in one
-    event loop and one process; for threads and scripts there is :class:`cableway.sync.Cable`.
+    Building one does no I/O. Open it with ``async with``, or with :meth:`open` and :meth:`close`. It lives in one event
+    loop and one process; for threads and scripts there is :class:`cableway.sync.Cable`.
 
     Example::
 
@@ -69,7 +70,7 @@ class Cable:
     Args:
         url: Where to: ``ws``, ``wss``, ``http`` or ``https``; a list to take in turn; or a plain or async function that
             gives one, asked before each dial.
-        shuffle: Whether to shuffle a list of addresses first, so that many clients do not all begin with the same one.
+        shuffle: Whether to shuffle a list of addresses first: many clients do not all begin with one then.
         monitor: Who decides when the line should be up: a :class:`~cableway.PersistentMonitor` by default, an
             :class:`~cableway.OnDemandMonitor` for devices that live on a battery, a :class:`~cableway.ManualMonitor`,
             or your own. One object serves one cable.
@@ -86,16 +87,15 @@ class Cable:
         proxy: ``True`` takes the proxy from the environment, ``None`` none, a str this one.
         open_timeout: Longest wait of :meth:`open`, and of a command that wakes the line, in seconds or as a timedelta;
             ``None`` for ever.
-        dial_timeout: Longest time for reaching the host, for the handshake, and for the welcome, each.
+        dial_timeout: Longest time for reaching the host, the handshake, and the welcome, each.
         write_timeout: Time after which a line that takes no more data is dropped.
         max_command_size: Largest command in bytes. AnyCable closes a line on which more than 65 536 arrive; ``None``
             lifts the limit.
         dial_gate: A limit on dials, to be shared by several cables. By default all cables of a process share one that
             lets 20 dials to a host pass at once and then 10 a second; ``None``: no limit.
-        gate: A plain or async function that is asked before each dial whether there may be one, such as "are we
-            online?" or "is the user logged in?". While it says no the cable is dormant, and it is asked again every
-            five seconds. One that fails, or takes longer than ten seconds, said no.
-        policy: A :class:`~cableway.RemotePolicy` to take backoff and limits from while the cable is open.
+        gate: A plain or async function that is asked before each dial whether there may be one: "are we online?". While
+            it says no the cable is dormant, and is asked every five seconds. One that fails or takes ten s said no.
+        policy: A :class:`~cableway.RemotePolicy` to take backoff and limits from.
         token: What the server knows you by: a str, a function that gives one, or a source such as
             :class:`~cableway.EndpointToken`. It is renewed ahead of its end, and when the server refuses it.
         token_as: How it travels: ``in_header()`` (AnyCable's ``x-jid``), ``in_query()`` or ``in_subprotocol()``.
@@ -331,14 +331,13 @@ class Cable:
     ) -> Subscription[Any]:
         """Subscribe to *channel* and return a handle at once; await that for the confirmation.
 
-        Several handles on one channel with the same parameters share one subscription on the server, and each gets
-        every message.
+        Handles on one channel with the same parameters share one subscription on the server; each gets every message.
 
         Args:
             channel: The channel's name on the server, or a :class:`~cableway.Channel` class or instance.
             params: Its parameters, with any key.
             options: What may be chosen, such as the size of the mailbox.
-            more: Its parameters, as keywords.
+            more: Parameters as keywords.
 
         Raises:
             InvalidIdentifier: The name is empty, or a parameter cannot be written as JSON or is given twice.
@@ -358,7 +357,7 @@ class Cable:
         return subscription
 
     def subscribe_raw(self, identifier: str, *, options: SubscriptionOptions = DEFAULT_OPTIONS) -> Subscription[Any]:
-        """Subscribe by the exact identifier string, for servers that want another form than the canonical one.
+        """Subscribe by the exact identifier string, for servers that want another than the canonical form.
 
         Raises:
             InvalidIdentifier: The string is empty or cannot be written as UTF-8.
@@ -374,22 +373,28 @@ class Cable:
         return Subscription(self._engine, stream_identifier(name), options)
 
     def signed_stream(
-        self, name: str | Callable[[], MaybeAwaitable[str]], *, options: SubscriptionOptions = DEFAULT_OPTIONS
+        self,
+        name: str | Callable[[], MaybeAwaitable[str]],
+        *,
+        kind: Literal["pubsub", "turbo", "cable_ready"] = "pubsub",
+        options: SubscriptionOptions = DEFAULT_OPTIONS,
     ) -> Subscription[Any]:
-        """Subscribe to a stream by its signed name (AnyCable's ``$pubsub``), as a back end signs it.
+        """Subscribe to a stream by its signed name, as a back end signs it.
 
         Args:
-            name: The signed name, or a plain or async function that gives it, asked before each subscribe. A function
-                that fails is told as :class:`~cableway.NamingFailed` and asked again after a while.
+            name: The signed name, or a plain or async function that gives it, asked before each subscribe. One that
+                fails is told as :class:`~cableway.NamingFailed` and asked again.
+            kind: Whose stream it is: AnyCable's ``$pubsub``, one of Turbo's, or one of CableReady's.
             options: What may be chosen.
 
         Raises:
-            InvalidIdentifier: The name is empty.
+            InvalidIdentifier: The name is empty, or the kind unknown.
         """
+        _ = signed_channel(kind)
         if not callable(name):
-            return Subscription(self._engine, signed_stream_identifier(name), options)
+            return Subscription(self._engine, signed_stream_identifier(name, kind), options)
 
         async def ask() -> Identifier:
-            return signed_stream_identifier(await resolve(name()))
+            return signed_stream_identifier(await resolve(name()), kind)
 
         return Subscription(self._engine, ask, options)

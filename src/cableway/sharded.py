@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from cableway.channel import instance_of
 from cableway.errors import UsageError
@@ -22,6 +22,7 @@ from cableway.wire.identifiers import (
     canonical_identifier,
     merge_params,
     raw_identifier,
+    signed_channel,
     signed_stream_identifier,
     stream_identifier,
 )
@@ -272,23 +273,25 @@ class ShardedCable:
         name: str | Callable[[], MaybeAwaitable[str]],
         *,
         topic: str | None = None,
+        kind: Literal["pubsub", "turbo", "cable_ready"] = "pubsub",
         options: SubscriptionOptions = DEFAULT_OPTIONS,
     ) -> ShardedSubscription[Any]:
         """Subscribe to a stream by its signed name; see ``Cable.signed_stream``.
 
         Raises:
-            InvalidIdentifier: The name is empty.
+            InvalidIdentifier: The name is empty, or the kind unknown.
             UsageError: A function gives the name, and no *topic* is given: it could be any.
         """
+        channel, parameter = signed_channel(kind)
         if isinstance(name, str):
-            identifier = signed_stream_identifier(name)
-            chosen = self._topics.of(topic, PUBSUB_CHANNEL, {"signed_stream_name": name}, identifier)
+            identifier = signed_stream_identifier(name, kind)
+            chosen = self._topics.of(topic, channel, {parameter: name}, identifier)
             return self._subscribe_raw(identifier, chosen, options)
         given = checked_topic(topic)
         if not given:
             msg = "a function that gives the signed name leaves the topic open: give topic= as well"
             raise UsageError(msg)
-        return self._add(given, lambda cable: cable.signed_stream(name, options=options), options)
+        return self._add(given, lambda cable: cable.signed_stream(name, kind=kind, options=options), options)
 
     # Moving
 

@@ -18,7 +18,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 
 import cableway.cable as asynchronous
 from cableway.errors import CableError
@@ -30,6 +31,7 @@ from cableway.types import to_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime, timedelta
     from types import TracebackType
 
     from cableway.channel import Channel
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from cableway.telemetry.feed import EventStream
     from cableway.types import JSONValue, MaybeAwaitable, Seconds
     from cableway.wire.message import Message
+    from cableway.wire.positions import Position
 
 __all__ = ["Cable", "Subscription"]
 
@@ -167,10 +170,15 @@ class Cable:
         return Subscription(self._portal, self._portal.run(self._cable.stream, name, options=options))
 
     def signed_stream(
-        self, name: str | Callable[[], MaybeAwaitable[str]], *, options: SubscriptionOptions = DEFAULT_OPTIONS
+        self,
+        name: str | Callable[[], MaybeAwaitable[str]],
+        *,
+        kind: Literal["pubsub", "turbo", "cable_ready"] = "pubsub",
+        options: SubscriptionOptions = DEFAULT_OPTIONS,
     ) -> Subscription[Any]:
         """Subscribe to a stream by its signed name; see :meth:`cableway.Cable.signed_stream`."""
-        return Subscription(self._portal, self._portal.run(self._cable.signed_stream, name, options=options))
+        made: AsyncSubscription[Any] = self._portal.run(self._cable.signed_stream, name, kind=kind, options=options)
+        return Subscription(self._portal, made)
 
     def __repr__(self) -> str:
         return repr(self._cable)
@@ -249,6 +257,20 @@ class Subscription(Generic[T]):
     def send(self, data: Mapping[str, JSONValue]) -> None:
         """Send *data* without an action; see :meth:`cableway.Subscription.send`."""
         self._portal.call(self._subscription.send, data)
+
+    def history(
+        self,
+        since: datetime | timedelta | None = None,
+        *,
+        after: Mapping[str, Position] | None = None,
+        timeout: Seconds = 10.0,
+    ) -> list[Message[Any]]:
+        """Return what the server still has of its streams; see :meth:`cableway.Subscription.history`."""
+        return self._portal.call(partial(self._subscription.history, since, after=after, timeout=timeout))
+
+    def ack(self, message: Message[Any]) -> None:
+        """Say that you are done with *message*, and with all before it; see :meth:`cableway.Message.ack`."""
+        self._portal.call(message.ack)
 
     def receive(self, match: Callable[[Message[T]], bool] | None = None, timeout: Seconds | None = None) -> Message[T]:
         """Return the next message for which *match* holds; see :meth:`cableway.Subscription.receive`."""

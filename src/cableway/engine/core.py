@@ -129,6 +129,7 @@ class Engine:
         if self.settings.policy is not None:
             await self.settings.policy.released()
         await self.credentials.released()
+        self.hub.places.close(self.hub.wishes)
         await self.feed.settle(timeout)
 
     async def _flush(self, timeout: float) -> None:
@@ -196,7 +197,7 @@ class Engine:
         match news:
             case Ping(message):
                 self.credentials.beaten(message)
-                self.hub.historian.beaten(message, self.home.now())
+                self.hub.hear(news, self.home.now())
                 self.line.beaten()
                 if self.line.is_good(self.home.now()):
                     self.credentials.accepted()

@@ -17,7 +17,7 @@ from cableway.hub.router import Router
 from cableway.hub.wish import Handle, Stand, Turn, Wish
 from cableway.states import SubscriptionState
 from cableway.types import Identifier, MaybeAwaitable
-from cableway.wire.frames import Confirm, ConfirmHistory, HistoryAnswer, PresenceNews, Reject, RejectHistory
+from cableway.wire.frames import Confirm, ConfirmHistory, HistoryAnswer, Ping, PresenceNews, Reject, RejectHistory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,7 +60,7 @@ class Hub:
         self._renounced: set[str] = set()
         self._is_open = True
         self._meetings: list[Callable[[], None]] = []
-        self.historian: Historian = Historian(self._ask)
+        self.historian: Historian = Historian(self._ask, extended=dialect.extended, protocol=dialect.name)
         self.router: Router = Router(self._wishes, self._effects.append, self.historian)
         self.historian.router = self.router
         self.freshness: Freshness = Freshness()
@@ -88,7 +88,7 @@ class Hub:
     @property
     def settled(self) -> bool:
         """Whether the server has answered for all that is wished for."""
-        return self._driver.settled
+        return self._driver.settled and all(wish.recall.idle for wish in self._wishes.values())
 
     @property
     def live(self) -> list[str]:
@@ -162,6 +162,8 @@ class Hub:
 
     def speak(self, codec: Codec, dialect: BaseDialect) -> None:
         """Read what comes from now on by another encoding or dialect. What is unread keeps its own."""
+        if type(codec) is type(self._codec) and type(dialect) is type(self._dialect):
+            return
         self._codec, self._dialect = codec, dialect
         self.historian.extended, self.historian.protocol = dialect.extended, dialect.name
         for wish in self.wishes:
@@ -216,9 +218,12 @@ class Hub:
                 self._driver.turn(found, Turn.CONFIRMED, now)
         self._driver.pump(now)
 
-    def hear(self, frame: Answer, now: float) -> None:
-        """Take an answer of the server's."""
+    def hear(self, frame: Answer | Ping, now: float) -> None:
+        """Take an answer of the server's, or its beat."""
         match frame:
+            case Ping(message):
+                self.historian.beaten(message, now)
+                self.places.keep_time(self._wishes.values())
             case Confirm(identifier):
                 self._confirmed(identifier, now)
             case Reject(identifier):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
+from weakref import WeakKeyDictionary
 
 from cableway.events import PositionsNotSaved
 from cableway.hub.acks import lowest
@@ -26,6 +27,14 @@ class Keeper(Protocol):
         """Keep *bookmark*; streams that it does not name stay as they are."""
         ...
 
+    def close(self) -> None:
+        """Let go of files and the like."""
+        ...
+
+
+EVERY = 30
+"""Seconds between two times that are saved for a subscription by which nothing comes."""
+
 
 class Places:
     """Saves what was delivered before anybody sees it, or what was acknowledged once it was."""
@@ -33,6 +42,7 @@ class Places:
     def __init__(self, store: Keeper | None) -> None:
         self._store = store
         self._failing = False
+        self._kept: WeakKeyDictionary[Wish, int] = WeakKeyDictionary()
 
     def load(self, wish: Wish) -> None:
         """Have *wish* go on from where it left off."""
@@ -55,6 +65,16 @@ class Places:
             if receipt and (bookmark.streams or bookmark.since is not None):
                 self._save(wish, bookmark)
 
+    def keep_time(self, wishes: Iterable[Wish]) -> None:
+        """Save now and then up to when *wishes* have heard all, where no message has given them a place yet."""
+        if self._store is None:
+            return
+        for wish in wishes:
+            since = wish.recall.heard_until
+            if since is not None and wish.identifier is not None and since >= self._kept.get(wish, 0) + EVERY:
+                self._kept[wish] = since
+                self._save(wish, Bookmark(since=since))
+
     def acknowledge(self, handle: Handle, stream: str, position: Position) -> None:
         """Take the word of *handle* that it is done with a message, and with all before it in its stream.
 
@@ -70,6 +90,15 @@ class Places:
         together = lowest(others)
         if self._store is not None and wish.identifier is not None and together is not None:
             self._store.save(wish.identifier, Bookmark({stream: together}, wish.recall.bookmark.since))
+
+    def close(self, wishes: Iterable[Wish]) -> None:
+        """The cable was closed. A store opens again by itself when it is used again."""
+        if self._store is not None:
+            try:
+                self._store.close()
+            except Exception as error:  # noqa: BLE001 - what it could not write is told
+                for wish in wishes:
+                    self._tell(wish, error)
 
     def _save(self, wish: Wish, bookmark: Bookmark) -> None:
         assert self._store is not None  # noqa: S101 - asked before

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from decimal import Decimal
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cableway.errors import InvalidIdentifier
 from cableway.types import Identifier
@@ -121,13 +121,35 @@ def stream_identifier(name: str) -> Identifier:
     return canonical_identifier(PUBSUB_CHANNEL, {"stream_name": _stream_name(name)})
 
 
-def signed_stream_identifier(signed_name: str) -> Identifier:
-    """Build the identifier of a signed stream on AnyCable's ``$pubsub`` channel.
+SIGNED_CHANNELS: Final = {
+    "pubsub": (PUBSUB_CHANNEL, "signed_stream_name"),
+    "turbo": ("Turbo::StreamsChannel", "signed_stream_name"),
+    "cable_ready": ("CableReady::Stream", "identifier"),
+}
+"""Channel and parameter by which each kind of signed stream is subscribed to."""
+
+
+def signed_stream_identifier(signed_name: str, kind: str = "pubsub") -> Identifier:
+    """Build the identifier of a signed stream: AnyCable's own, one of Turbo's, or one of CableReady's.
 
     Raises:
-        InvalidIdentifier: The signed name is empty or no string.
+        InvalidIdentifier: The signed name is empty or no string, or *kind* is none of ``pubsub``, ``turbo`` and
+            ``cable_ready``.
     """
-    return canonical_identifier(PUBSUB_CHANNEL, {"signed_stream_name": _stream_name(signed_name)})
+    channel, parameter = signed_channel(kind)
+    return canonical_identifier(channel, {parameter: _stream_name(signed_name)})
+
+
+def signed_channel(kind: str) -> tuple[str, str]:
+    """Return the channel and the parameter by which signed streams of *kind* are subscribed to.
+
+    Raises:
+        InvalidIdentifier: There is no such kind.
+    """
+    if kind not in SIGNED_CHANNELS:
+        msg = f"kind={kind!r} is no kind of signed streams: give one of {', '.join(map(repr, SIGNED_CHANNELS))}"
+        raise InvalidIdentifier(msg)
+    return SIGNED_CHANNELS[kind]
 
 
 def _stream_name(name: str) -> str:

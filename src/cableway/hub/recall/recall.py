@@ -16,6 +16,7 @@ from cableway.hub.recall.account import Account
 from cableway.hub.recall.healing import Healing
 from cableway.hub.recall.horizon import Horizon
 from cableway.hub.recall.ledger import Ledger
+from cableway.hub.recall.limits import ANSWER, HELD_BYTES, HELD_MESSAGES, OLD, RESTART_IDLE
 from cableway.hub.recall.listings import Listings
 from cableway.hub.recall.questions import Kind, Question
 from cableway.hub.recall.settling import Hole, settle, settle_first, settle_rejected
@@ -30,21 +31,6 @@ if TYPE_CHECKING:
     from cableway.hub.recall.listings import Listing
     from cableway.hub.wish import Wish
     from cableway.wire.message import Message
-
-ANSWER = 10.0
-"""Seconds that a server has to answer. It may stay silent where it finds fault with a question."""
-
-OLD = 10
-"""Times the life of its messages after which a server may have forgotten a stream, and begun it anew."""
-
-RESTART_IDLE = 9.0
-"""Seconds without a message after which a low number can be that of a stream begun anew.
-
-AnyCable does so after ten times ``history_ttl`` without a message, and that is whole seconds."""
-
-HELD_MESSAGES = 10_000
-HELD_BYTES = 16 * 1024 * 1024
-"""What is held at most while an answer is awaited."""
 
 
 class Recall:
@@ -101,6 +87,12 @@ class Recall:
     def idle(self) -> bool:
         """Whether no question is open."""
         return self._question is None
+
+    @property
+    def heard_until(self) -> int | None:
+        """Up to when all has been heard, by the server's clock; ``None``: that is not known, or a place tells more."""
+        self._horizon.note(live=self._recovered)
+        return None if not self._recovered or self.bookmark.streams else self._horizon.since
 
     def subscribe(self, now: float) -> Subscribe:
         """Write the subscribe command, with the question for what was missed."""
