@@ -422,9 +422,9 @@ class Schedule:
         if self.plan.on_demand:
             # What was published while the line slept is brought by the next one.
             async with self.cable.awake():
-                await asyncio.sleep(6.0)
+                await asyncio.sleep(15.0)
         else:
-            await asyncio.sleep(6.0)
+            await asyncio.sleep(15.0)
         for reader in self.readers:
             reader.account.ends = None
         self._until = len(self.server.published)
@@ -441,7 +441,7 @@ class Schedule:
         plan = self.plan
         rules = Rules(
             ordered=plan.server.disorder == 0,
-            lossless=plan.lossless,
+            lossless=plan.lossless and plan.gaps == "heal",
             calm=plan.calm,
             placed=plan.dialect == "extended",
             late=plan.gaps == "announce",

@@ -118,7 +118,7 @@ class Reader:
                     await self._take(subscription)
                 else:
                     self._note(await anext(subscription))
-                    await self._acknowledge()
+                    await self._acknowledge(self._last)
                     await self._linger()
             except MailboxOverflow:
                 self.account.told_of_drops = True
@@ -130,16 +130,16 @@ class Reader:
         taken = subscription.take(20)
         for message in taken:
             self._note(message)
-        if taken:
-            await self._acknowledge(taken[-1])
-        elif subscription.state in (SubscriptionState.CLOSED, SubscriptionState.REJECTED):
+        for message in taken:
+            await self._acknowledge(message)
+        if not taken and subscription.state in (SubscriptionState.CLOSED, SubscriptionState.REJECTED):
             raise StopAsyncIteration
-        if len(taken) == 0 and self._options.overflow == "error":
+        if not taken and self._options.overflow == "error":
             # Only who iterates is told.
             with suppress(TimeoutError):
                 async with asyncio.timeout(0.01):
                     self._note(await anext(subscription))
-                    await self._acknowledge()
+                    await self._acknowledge(self._last)
 
     def _note(self, message: Any) -> None:
         stream, number = message.data
@@ -149,10 +149,10 @@ class Reader:
             self.account.faults.append(f"{stream} {number} came while it was bringing itself up to date")
         self.account.seen.append(Seen((stream, number), self.schedule.loop.time(), message.offset, message.replayed))
 
-    async def _acknowledge(self, message: Any = None) -> None:
+    async def _acknowledge(self, message: Any) -> None:
         if self.schedule.acknowledges:
-            await (message or self._last).ack()
-            self._unacknowledged = 0
+            await message.ack()
+            self._unacknowledged -= 1
 
     async def _linger(self) -> None:
         if self.hurried:
