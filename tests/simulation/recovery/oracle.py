@@ -105,6 +105,8 @@ class Rules:
     """Whether the server could give back everything: then nothing but an overflow may be missing."""
     calm: bool = False
     """Whether nothing broke: then nothing at all may be missing, and nothing may be announced."""
+    settled: bool = True
+    """Whether it was waited for that all is well; where a reader has the line dropped, it may be down again at the end."""
     placed: bool = True
     """Whether messages have positions; without them every confirmation may be one of which nothing is known."""
     late: bool = False
@@ -208,7 +210,7 @@ def _missing(account: Account, published: Iterable[Publication], rules: Rules) -
         if max(account.begins, account.renewed.get(one.stream, 0.0)) <= one.at
         # Whoever leaves hears no more of what was still on its way, or lost with a line that was down.
         and one.at < ends - (2.0 if account.ends is not None else 0.0)
-        and (account.ends is None or rules.calm or one.number < last.get(one.stream, 0))
+        and ((account.ends is None and rules.settled) or rules.calm or one.number < last.get(one.stream, 0))
         and one.key not in seen
         and one.excluded not in account.own
         # A server that forgets what it sends cannot be asked, and no client can know.

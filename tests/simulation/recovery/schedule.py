@@ -444,6 +444,7 @@ class Schedule:
             lossless=plan.lossless and plan.gaps == "heal",
             calm=plan.calm,
             placed=plan.dialect == "extended",
+            settled=not any(reader.drops_the_line for reader in self.readers),
             late=plan.gaps == "announce",
         )
         own = frozenset(self.server.known_sids)

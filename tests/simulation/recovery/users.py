@@ -50,6 +50,11 @@ class Reader:
         policy: Any = self._random.choice(policies)
         return SubscriptionOptions(overflow=policy, max_messages=self._random.choice((5, 30, 100)), **more)
 
+    @property
+    def drops_the_line(self) -> bool:
+        """Whether it has the line dropped where it cannot keep up, also with what is replayed on the next one."""
+        return self._options.overflow == "disconnect"
+
     def _recovery_options(self) -> dict[str, Any]:
         plan = self.schedule.plan
         if not self.schedule.announces:
