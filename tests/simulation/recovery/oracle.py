@@ -106,7 +106,7 @@ class Rules:
     calm: bool = False
     """Whether nothing broke: then nothing at all may be missing, and nothing may be announced."""
     settled: bool = True
-    """Whether it was waited for that all is well; where a reader has the line dropped, it may be down again at the end."""
+    """Whether all was well in the end; where a reader has the line dropped, it may be down again."""
     placed: bool = True
     """Whether messages have positions; without them every confirmation may be one of which nothing is known."""
     late: bool = False
@@ -126,7 +126,12 @@ class Verdict:
 def judge(account: Account, published: Iterable[Publication], rules: Rules) -> Verdict:
     """Compare what was seen with what was published."""
     of_streams = {one.key: one for one in published if one.stream in account.streams}
-    faults = [*account.faults, *_strangers(account, of_streams), *_doubled(account), *_disorder(account, of_streams, rules)]
+    faults = [
+        *account.faults,
+        *_strangers(account, of_streams),
+        *_doubled(account),
+        *_disorder(account, of_streams, rules),
+    ]
     missing = _missing(account, of_streams.values(), rules)
     uncovered = [one for one in missing if not _covered(account, one)]
     lost = max(0, len(uncovered) - account.dropped)
@@ -245,4 +250,3 @@ def _recoverable(account: Account, missing: list[Publication]) -> list[Publicati
 def _describe(publication: Publication) -> str:
     place = f" ({publication.epoch}@{publication.offset})" if publication.epoch is not None else ""
     return f"{publication.stream} {publication.number}{place} of {publication.at:.2f}"
-

@@ -6,13 +6,13 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from contextlib import suppress
+from contextlib import ExitStack
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 from unittest.mock import patch
 
 import attrs
-from attrs import field, frozen
+from attrs import frozen
 
 from cableway import Cable, MemoryPositions, OnDemandMonitor, PersistentMonitor, events
 from cableway.host.clocks import Clocks
@@ -38,9 +38,6 @@ PATIENCE = 240.0
 
 Dialect = Literal["extended", "forgetful", "base", "rails"]
 """``forgetful`` is the extended dialect on a server without a broker."""
-
-CAN_ANNOUNCE = hasattr(events, "Recovered")
-"""Whether the client tells of recoveries at all; if not, each reconnect counts as one that is not known."""
 
 
 @frozen(kw_only=True)
@@ -155,7 +152,6 @@ class Schedule:
         self.verdicts: list[Verdict] = []
         self.readers: list[Reader] = []
         self.finished: list[Reader] = []
-        self.announces = CAN_ANNOUNCE
         self.acknowledges = plan.commit == "ack"
         self.kept = MemoryPositions()
         self.positions: Positions | None = None
@@ -243,7 +239,7 @@ class Schedule:
                 if self.random.random() < 0.7:
                     await asyncio.sleep(self.random.choice((0.0, 0.05, 1.0)))
                     self._join()
-            if self.plan.listing and self.readers and CAN_ANNOUNCE:
+            if self.plan.listing and self.readers:
                 await self.random.choice(self.readers).look_back()
             if self.plan.on_demand and self.random.random() < 0.5:
                 self.cable.wake()
@@ -468,8 +464,11 @@ def live(seed: int, plan: Plan | None = None) -> Schedule:
     loop = VirtualLoop()
     schedule = Schedule(plan, loop)
     source = Random(seed)
-    quiet = patch.object(logging.getLogger("cableway"), "disabled", new=True)
-    with quiet, patch("cableway.engine.core.new_random", lambda: Random(source.random())):
+    with ExitStack() as patches:
+        patches.enter_context(patch.object(logging.getLogger("cableway"), "disabled", new=True))
+        patches.enter_context(patch("cableway.engine.core.new_random", lambda: Random(source.random())))
+        for module in ("carrier", "core", "history"):
+            patches.enter_context(patch(f"cableway.engine.{module}.wall_clock", lambda: YEAR_2026 + loop.time()))
         try:
             run(schedule.main(), loop)
         except BaseException as error:

@@ -12,7 +12,7 @@ import json
 from collections import deque
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from tests.simulation.recovery.broker import Broker
 from tests.simulation.recovery.decoding import Command, NotDecodable, decode
@@ -308,9 +308,10 @@ class Session:
     def disconnect(self, reason: str, code: int, *, reconnect: bool) -> None:
         """Tell the client to go, and close."""
         if not self.over:
-            self.line.send(b'{"type":"disconnect","reason":"%s","reconnect":%s}' % (
-                reason.encode(), b"true" if reconnect else b"false"
-            ))
+            self.line.send(
+                b'{"type":"disconnect","reason":"%s","reconnect":%s}'
+                % (reason.encode(), b"true" if reconnect else b"false")
+            )
             self.line.close(code)
             self.end()
 
@@ -480,8 +481,7 @@ def message_frame(identifier: str, publication: Publication) -> bytes:
     place = ""
     if publication.offset is not None:
         place = (
-            f',"stream_id":{json.dumps(publication.stream)},"epoch":"{publication.epoch}",'
-            f'"offset":{publication.offset}'
+            f',"stream_id":{json.dumps(publication.stream)},"epoch":"{publication.epoch}","offset":{publication.offset}'
         )
     message = json.dumps([publication.stream, publication.number], separators=(",", ":"))
     return f'{{"identifier":{json.dumps(identifier)},"message":{message}{place}}}'.encode()

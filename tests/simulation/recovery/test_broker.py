@@ -6,10 +6,12 @@ from tests.simulation.recovery.broker import Broker, Stored
 
 
 def broker(limit: int = 3, ttl: int = 10) -> Broker:
+    """Make one of epoch e1."""
     return Broker("e1", limit, ttl)
 
 
 def numbers(entries: list[Stored] | None) -> list[int] | None:
+    """Tell which publications *entries* are."""
     return None if entries is None else [entry.number for entry in entries]
 
 

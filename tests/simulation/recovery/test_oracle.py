@@ -13,11 +13,13 @@ PUBLISHED = [Publication("a", number, float(number), "e", number) for number in 
 
 
 def account(*numbers: int, **more: Any) -> Account:
+    """Make the account of a handle that saw *numbers*."""
     seen = [Seen(("a", number), number + 0.1, number) for number in numbers]
     return Account("handle", ("a",), begins=more.pop("begins", 0.5), seen=seen, **more)
 
 
 def faults(account: Account, published: list[Publication] = PUBLISHED, **rules: Any) -> list[str]:
+    """Judge it."""
     return judge(account, published, Rules(**rules)).faults
 
 

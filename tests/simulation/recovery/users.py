@@ -7,7 +7,15 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from cableway import CableError, Connected, MailboxOverflow, MessagesDropped, SubscriptionOptions, events
+from cableway import (
+    CableError,
+    Connected,
+    Gap,
+    MailboxOverflow,
+    MessagesDropped,
+    Recovered,
+    SubscriptionOptions,
+)
 from cableway.states import Recovery, SubscriptionState
 from tests.simulation.recovery.oracle import Account, Hole, Seen, Unknown
 
@@ -57,8 +65,6 @@ class Reader:
 
     def _recovery_options(self) -> dict[str, Any]:
         plan = self.schedule.plan
-        if not self.schedule.announces:
-            return {}
         return {
             "gaps": plan.gaps,
             "on_resync": self._resync if plan.resync else None,
@@ -74,19 +80,17 @@ class Reader:
 
     def subscribe(self, cable: Cable) -> None:
         """Subscribe on *cable*, and begin to read."""
-        # The model's options say which of them the present client knows.
         self.subscription = subscription = cable.subscribe_raw(self.identifier, options=self._options)
-        subscription.on(Connected, lambda event: self._confirmed(again=event.reconnected))
+        subscription.on(Connected, lambda _: self._confirmed())
         subscription.on(MessagesDropped, lambda _: self._dropped())
-        if self.schedule.announces:
-            subscription.on(events.Recovered, self._recovered)  # type: ignore[attr-defined]
-            subscription.on(events.Gap, self._gap)  # type: ignore[attr-defined]
+        subscription.on(Recovered, self._recovered)
+        subscription.on(Gap, self._gap)
         self._fresh = True
         if subscription.state is SubscriptionState.SUBSCRIBED:
-            self._confirmed(again=False)
+            self._confirmed()
         self._task = asyncio.get_running_loop().create_task(self._read(subscription))
 
-    def _confirmed(self, *, again: bool) -> None:
+    def _confirmed(self) -> None:
         now = self.schedule.loop.time()
         account = self.account
         if account.begins is None:
@@ -94,18 +98,16 @@ class Reader:
         elif self._fresh:
             known = {one.key[0] for one in account.seen if one.offset is not None}
             account.renewed.update((stream, now) for stream in account.streams if stream not in known)
-        elif again and not self.schedule.announces:
-            account.unknown.append(Unknown(now))
         self._fresh = False
         self._recovering = now
 
-    def _recovered(self, event: Any) -> None:
+    def _recovered(self, event: Recovered) -> None:
         self.schedule.tell(f"{self.account.name}: {event}")
         if event.recovery is Recovery.UNKNOWN:
             self.account.unknown.append(Unknown(self.schedule.loop.time(), self._recovering))
         self._recovering = None
 
-    def _gap(self, event: Any) -> None:
+    def _gap(self, event: Gap) -> None:
         self.schedule.tell(f"{self.account.name}: {event}")
         if not event.healed:
             now = self.schedule.loop.time()
@@ -201,7 +203,7 @@ class Reader:
         begins = self.schedule.loop.time()
         seconds = self._random.choice((2, 10, 60))
         try:
-            messages = await self.subscription.history(since=timedelta(seconds=seconds))  # type: ignore[attr-defined]
+            messages = await self.subscription.history(since=timedelta(seconds=seconds))
         except CableError as error:
             self.schedule.tell(f"{self.account.name}: {error!r}")
             return
