@@ -23,10 +23,10 @@ SHARES = 10
 FOUND = {
     "a stream's first two messages changed places": (9, 250),
     "a server was started anew while no position was known": (90, 190),
-    "a stream of which nothing was heard went unasked for want of the server's time": (94, 722),
+    "a stream of which nothing was heard went unasked for want of the server's time": (94, 722, 1671),
     "one of several restored subscriptions was asked for once more": (183, 982),
     "a stream began anew at an offset that was known already, soon after a recovery": (290, 1981),
-    "live messages came again as what was published since": (1816, 2003),
+    "live messages came again as what was published since": (53, 1816, 2003),
     "what was held when the line broke was taken for a new beginning": (1056,),
     "a stream's first message came while another one was healed": (2077,),
     "live messages came while the past was listed": (162, 1006, 2374),
