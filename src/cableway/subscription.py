@@ -60,7 +60,8 @@ class Subscription(Generic[T]):
         self._feed = EventFeed(f"subscription {self._label}", engine.feed)
         self._handle.holder = self
         if options.since is not None:
-            self._handle.wish.recall.resume(Bookmark(since=server_seconds(engine, options.since)))
+            since = Bookmark(since=server_seconds(engine, options.since))
+            self._handle.wish.recall.resume(since, former=False)
         self._mailbox = self._handle.mailbox
         self._reading: Reading[T] = Reading(engine, self._handle, decode)
         self._outgoing = Outgoing(engine, self._handle)

@@ -186,8 +186,9 @@ class Hub:
         self.historian.restored = restored is not None
         for wish in self.wishes:
             self._driver.turn(wish, Turn.LINE_UP, now)
+        # All of them before anybody is asked for: what the server has already, it would not answer.
         for identifier in restored or ():
-            self._confirmed(identifier, now)
+            self._confirmed(identifier, now, pump=False)
         self._driver.pump(now)
 
     def line_down(self, error: CableError | None, now: float) -> None:
@@ -223,15 +224,17 @@ class Hub:
         match frame:
             case Ping(message):
                 self.historian.beaten(message, now)
+                for wish in self.wishes:
+                    wish.recall.beaten(now)
                 self.places.keep_time(self._wishes.values())
             case Confirm(identifier):
                 self._confirmed(identifier, now)
             case Reject(identifier):
                 self._rejected(identifier, now)
             case ConfirmHistory(identifier) | RejectHistory(identifier):
-                wish = self._wishes.get(identifier)
-                if wish is not None:
-                    wish.recall.answered(confirmed=isinstance(frame, ConfirmHistory), now=now)
+                asked = self._wishes.get(identifier)
+                if asked is not None:
+                    asked.recall.answered(confirmed=isinstance(frame, ConfirmHistory), now=now)
 
     def named(self, wish: Wish, identifier: Identifier | None, now: float) -> None:
         """The source of a name has answered; ``None``: it failed, and is asked again after a while."""
@@ -255,10 +258,11 @@ class Hub:
 
     # Inside
 
-    def _confirmed(self, identifier: str, now: float) -> None:
+    def _confirmed(self, identifier: str, now: float, *, pump: bool = True) -> None:
         wish = self._wishes.get(identifier) or self._unwanted(identifier)
         if wish is not None:
             self._driver.turn(wish, Turn.CONFIRMED, now)
+        if pump:
             self._driver.pump(now)
 
     def _rejected(self, identifier: str | None, now: float) -> None:

@@ -57,6 +57,8 @@ class Vigil:
         """We did not read for a while: the answer may be among what we have not read."""
         if self._asked_at is not None:
             self._asked_at = now
+        elif self._wanted_at is not None:
+            self._wanted_at = max(self._wanted_at, now + PAUSE)
 
     def ask(self, now: float) -> bool:
         """Tell whether to ask now; then it counts as asked."""

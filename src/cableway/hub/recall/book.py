@@ -28,6 +28,8 @@ class Book:
     """The offset up to which all was delivered, or is known to be lost; ``None``: nothing was, so far."""
     heard: float = float("inf")
     """When something last came by it, or it was found to be up to date; never, so far, is no long time ago."""
+    mark: int | None = None
+    """Where it was when the present recovery began."""
     asked_at: float = float("-inf")
     """When the missing part of it was last asked for."""
     hole_at: float | None = None
@@ -43,6 +45,10 @@ class Book:
     def position(self) -> Position | None:
         """From where to go on; ``None`` before the first message."""
         return None if self.last is None else Position(self.epoch, self.last)
+
+    def forget(self) -> None:
+        """Its place is of no more use: begin with whatever comes next."""
+        self.last = self.mark = self.hole_at = None
 
     def ahead(self) -> list[int]:
         """Return the offsets, in order, that are held of its own epoch and still have their turn to come."""

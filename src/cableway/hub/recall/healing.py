@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cableway.hub.recall.questions import Kind, Question
-from cableway.hub.recall.settling import Hole, settle
+from cableway.hub.recall.settling import Hole, settle, settle_first
 from cableway.wire.positions import HistoryQuery
 
 if TYPE_CHECKING:
@@ -36,12 +36,14 @@ class Healing:
         self._wake = wake
 
     def mind(self, book: Book, now: float) -> None:
-        """A hole was met, or is still there."""
+        """A hole was met, or is still there; or a stream has brought its first message, and one before it may follow."""
         recall = self._recall
         if book.hole_at is None:
             book.hole_at = now
         handles = recall.wish.handles
-        if not recall.can_heal or all(handle.options.gaps == "announce" for handle in handles):
+        if book.last is None:
+            self.plan()
+        elif not recall.can_heal or all(handle.options.gaps == "announce" for handle in handles):
             recall.account.carry_out(settle(recall.ledger, book))
         else:
             self.plan()
@@ -54,12 +56,17 @@ class Healing:
             for book in recall.ledger.books.values()
             if book.hole_at is not None
         ]
-        if times and recall.idle and recall.can_heal:
+        if times and recall.idle:
             self._wake(min(times))
 
     def tick(self, now: float) -> None:
-        """Ask for a hole whose time has come."""
+        """Begin with a stream whose first messages have come, or ask for a hole whose time has come."""
         recall = self._recall
+        for book in recall.ledger.books.values():
+            if book.last is None and book.hole_at is not None and now >= book.hole_at + GRACE:
+                begun = settle_first(recall.ledger, book)
+                begun.doubt = ""
+                recall.account.carry_out(begun)
         for book in recall.ledger.books.values():
             position = book.position
             if book.hole_at is None or position is None or now < max(book.hole_at + GRACE, book.asked_at + EVERY):

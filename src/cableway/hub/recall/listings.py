@@ -26,7 +26,7 @@ class Listing:
     """Takes the answer, once."""
     marks: dict[str, tuple[str, int]] = field(factory=dict)
     """Epoch and offset of each stream when it was asked: what comes after them is delivered, not listed."""
-    found: list[Arrival] = field(factory=list)
+    found: dict[tuple[str, str, int], Arrival] = field(factory=dict)
     given_up: bool = False
     """Whether nobody waits for the answer any more."""
 
@@ -37,7 +37,8 @@ class Listing:
         if era != epoch or offset > mark:
             return False
         message.replayed = True
-        self.found.append((message, size))
+        # Live and out of the past, it may come twice.
+        self.found[message.stream or "", epoch, offset] = (message, size)
         return True
 
 
@@ -75,7 +76,7 @@ class Listings:
         delivered, and what follows is; where nobody sees the list, all is delivered.
         """
         self._waiting.popleft()
-        found = sorted(listing.found, key=lambda arrival: (arrival[0].stream or "", arrival[0].offset or 0))
+        found = [listing.found[place] for place in sorted(listing.found)]
         fresh = [arrival for arrival in found if arrival[0].stream not in listing.marks]
         seen = error is None and not listing.given_up
         if seen:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from attrs import define
 
+from cableway.wire.positions import HistoryQuery
+
 if TYPE_CHECKING:
     from cableway.hub.recall.listings import Listing
     from cableway.hub.recall.settling import Hole
-    from cableway.wire.positions import HistoryQuery
 
 
 class Kind(Enum):
@@ -21,6 +22,7 @@ class Kind(Enum):
     SINCE = "what was published since the line last lived, because a position was refused"
     CHECK = "whether something came before the first one that was told"
     HEAL = "what is missing between two messages"
+    TIME = "the server's time, which its next ping tells: until then nobody knows from when on to ask"
     LISTING = "what the user wants to see"
 
 
@@ -38,3 +40,7 @@ class Question:
     """Who wants to see the answer, where it is not for delivery."""
     hole: Hole | None = None
     """What it is to heal."""
+
+
+NO_QUERY = HistoryQuery(since=1)
+"""For a question that is not put to the server."""

@@ -18,8 +18,8 @@ from cableway.hub.recall.horizon import Horizon
 from cableway.hub.recall.ledger import Ledger
 from cableway.hub.recall.limits import ANSWER, HELD_BYTES, HELD_MESSAGES, OLD, RESTART_IDLE
 from cableway.hub.recall.listings import Listings
-from cableway.hub.recall.questions import Kind, Question
-from cableway.hub.recall.settling import Hole, settle, settle_first, settle_rejected
+from cableway.hub.recall.questions import NO_QUERY, Kind, Question
+from cableway.hub.recall.settling import Hole, drop_behind, settle, settle_first, settle_rejected
 from cableway.states import State
 from cableway.wire.commands import History, Subscribe
 from cableway.wire.positions import Bookmark, HistoryQuery, Position
@@ -57,20 +57,28 @@ class Recall:
         # Whether there is something to recover, the server has it, it left a question unanswered on this line, and
         # all that was missed before this line has been told.
         self._missed = self._live = self._deaf = self._recovered = False
+        # Whether the server, or the one before it, had the subscription before.
+        self._former = False
+        self._newcomer = True
         self._rejected: set[str] = set()
-        self._told = False
+        # What was published since the horizon has been told; has been asked for, or cannot be.
+        self._told = self._tried = False
         self._held_bytes = 0
 
     # What the hub tells
 
-    def resume(self, bookmark: Bookmark) -> None:
-        """Begin where an earlier process left off, or at some time; once it is subscribed it is too late for that."""
+    def resume(self, bookmark: Bookmark, *, former: bool = True) -> None:
+        """Begin where an earlier process left off, or at some time; once it is subscribed it is too late for that.
+
+        With *former* there was somebody before, and what is asked for was to be heard by them.
+        """
         if self._missed or not (bookmark.streams or bookmark.since is not None):
             return
         for stream, position in bookmark.streams.items():
             self.ledger.begin(self.ledger.open(stream), position.epoch, position.offset)
         self._horizon.since = bookmark.since
         self._missed = True
+        self._former = former
 
     @property
     def bookmark(self) -> Bookmark:
@@ -106,6 +114,7 @@ class Recall:
         self._live = True
         self._begin()
         self._horizon.confirmed(now)
+        self._newcomer, self._former = not self._former, True
         if not self._missed:
             self._missed = self._recovered = True
             return
@@ -116,7 +125,7 @@ class Recall:
         elif (query := self._query()) is not None:
             self._ask(Question(Kind.RECOVER, query), now)
         else:
-            self._close("no message had come yet, nor the server's time: there is no place to go on from")
+            self._next(now)
 
     def end(self) -> None:
         """The subscription is gone, or is somebody else's."""
@@ -133,6 +142,8 @@ class Recall:
         self._set(None)
         self._listings.fail(NotConnected(State.DISCONNECTED.value, "the line broke before the answer came"))
         self.ledger.forget_endings()
+        for book in self.ledger.books.values():
+            drop_behind(book)
 
     def advance(self, run: list[bytes], now: float) -> int:
         """Tell how many frames of *run*, from the first on, may be delivered as they are; they count as delivered."""
@@ -141,9 +152,16 @@ class Recall:
         self._historian.moved[self.wish] = None
         return self.ledger.advance(run, now)
 
+    def beaten(self, now: float) -> None:
+        """The server beat, and so told its time."""
+        if self._question is not None and self._question.kind is Kind.TIME:
+            self._horizon.note(live=self._recovered)
+            if self._horizon.since is not None:
+                self._next(now)
+
     def handed_over(self, now: float) -> None:
         """Another line took over: what was asked on the old one is asked again."""
-        if self._question is not None:
+        if self._question is not None and self._question.kind is not Kind.TIME:
             self._ask(self._question, now)
 
     # Messages
@@ -159,8 +177,13 @@ class Recall:
             return
         book = self.ledger.open(stream)
         idle, book.heard = now - book.heard, now
-        if book.last is None and self._question is None:
-            self.ledger.begin(book, epoch, offset - 1)
+        if book.last is None and not self._recovering:
+            if offset > 1:
+                # Another one that was published in the same moment may come after it, and has its turn before.
+                self._hold(book, message, size, now)
+                self._healing.mind(book, now)
+                return
+            self.ledger.begin(book, epoch, 0)
         if book.epoch == epoch and book.last is not None and offset == book.last + 1:
             book.last = offset
             self._deliver(book, message, size)
@@ -177,6 +200,11 @@ class Recall:
         else:
             self._hold(book, message, size, now)
             self._healing.mind(book, now)
+
+    @property
+    def _recovering(self) -> bool:
+        question = self._question
+        return question is not None and question.kind not in (Kind.HEAL, Kind.LISTING)
 
     def _again(self, book: Book, message: Message[Any], size: int, *, idle: float) -> None:
         offset = message.offset or 0
@@ -197,7 +225,7 @@ class Recall:
 
     def _deliver(self, book: Book, message: Message[Any], size: int) -> None:
         question = self._question
-        replayed = question is not None and question.kind is not Kind.LISTING
+        replayed = question is not None and question.kind not in (Kind.LISTING, Kind.TIME)
         if replayed:
             book.replays.add(message.offset or 0)
         self.account.deliver(message, size, replayed=replayed)
@@ -223,11 +251,13 @@ class Recall:
         if question.kind in (Kind.RECOVER, Kind.HEAL):
             for book in self.ledger.books.values():
                 book.replays.clear()
-        if send:
+        if send and question.kind is not Kind.TIME:
             self._historian.send(History(self.wish.identifier or "", question.query))
 
     def _begin(self) -> None:
-        self._rejected, self._told = set(), False
+        self._rejected, self._told, self._tried = set(), False, False
+        for book in self.ledger.books.values():
+            book.mark = book.last
         self.account.begin()
 
     def answered(self, *, confirmed: bool, now: float) -> None:
@@ -283,37 +313,44 @@ class Recall:
 
     def _next(self, now: float) -> None:
         since = self._horizon.since
-        if not self._plan and self._rejected and not self._told and since is not None:
-            self._plan.append(Question(Kind.SINCE, HistoryQuery(since=since)))
-            # Asked once, whatever the answer is.
-            self._told = True
+        if not self._plan and not self._told and not self._tried:
+            if since is not None:
+                self._tried = True
+                self._plan.append(Question(Kind.SINCE, HistoryQuery(since=since)))
+            elif self._question is None or self._question.kind is not Kind.TIME:
+                self._plan.append(Question(Kind.TIME, NO_QUERY))
         if self._plan:
             self._ask(self._plan.popleft(), now)
         else:
             self._finish(now)
 
     def _finish(self, now: float) -> None:
-        historian = self._historian
+        known = [book for book in self.ledger.books.values() if book.mark is not None]
+        same = self._historian.restored or any(book.stream not in self._rejected for book in known)
         life = max((handle.options.history_life for handle in self.wish.handles), default=0.0)
         old = self._horizon.is_out_of_reach(now, life)
         for book in self.ledger.books.values():
             self._mind_age(book, now, life=life)
             if book.stream in self._rejected:
                 told = self._told and not old
-                settlement = settle_rejected(self.ledger, book, told=told, same_server=historian.restored)
+                settlement = settle_rejected(self.ledger, book, told=told, same_server=same)
             elif book.last is None:
                 settlement = settle_first(self.ledger, book)
             else:
                 settlement = settle(self.ledger, book)
             self.account.carry_out(settlement)
-        if old and not any(book.last is not None for book in self.ledger.books.values()):
+        if old and not known:
             self.account.doubts.append("the server may not keep messages for that long")
+        if not same and not known and not self._newcomer:
+            self.account.doubts.append("the server may have been started anew meanwhile")
+        if not self._told and not self.account.doubts:
+            self.account.doubts.append("the server's time is not known: nobody can tell from when on to ask")
         self._question = None
         self._close()
         self._rest(now)
 
     def _mind_age(self, book: Book, now: float, *, life: float) -> None:
-        idle, book.heard = now - book.heard, now
+        idle = now - book.heard
         if book.last is not None and book.stream not in self._rejected and idle >= OLD * life:
             self.account.doubts.append(
                 "the stream may have been begun anew meanwhile, and have reached our place again"
@@ -352,6 +389,9 @@ class Recall:
         """Do what is due."""
         if self._question is None:
             self._healing.tick(now)
+        elif self._question.kind is Kind.TIME:
+            self._tried = True
+            self._next(now)
         elif self._historian.router.paused:
             # The answer may be among what is not read at the moment.
             self._set(now + ANSWER)

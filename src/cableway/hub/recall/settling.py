@@ -38,18 +38,19 @@ class Settlement:
 def settle(ledger: Ledger, book: Book) -> Settlement:
     """Deliver what is held, where the book's position was good."""
     done = Settlement()
-    _drop_behind(book)
+    drop_behind(book)
     _run_out(book, done)
     _change_era(ledger, book, done)
     return done
 
 
 def settle_first(ledger: Ledger, book: Book) -> Settlement:
-    """Begin a book with what came out of the past since some time, and live meanwhile.
+    """Begin a book with what came out of the past since some time, and live meanwhile; or with its first messages.
 
     The server may have kept too little: unless the first message is the stream's very first, there is doubt.
     """
     done = Settlement()
+    book.hole_at = None
     epoch = next((epoch for epoch, _ in reversed(book.held)), None)
     if epoch is None:
         return done
@@ -75,23 +76,29 @@ def settle_rejected(ledger: Ledger, book: Book, *, told: bool, same_server: bool
         same_server: Whether the server restored our session, and so is the one that it was.
     """
     done = Settlement()
-    behind, ahead = book.behind(), book.ahead()
-    if behind:
+    ahead = book.ahead()
+    begun_anew = [offset for offset in book.behind() if offset <= (book.mark or 0)]
+    drop_behind(book, above=book.mark or 0)
+    if begun_anew:
         # No server sends twice on a line what it sent on the last one: so the stream was begun anew.
         ledger.begin(book, book.epoch, 0)
         if not told:
             done.doubt = "the stream was begun anew, and how it began is not known"
     elif not told or not (same_server or ahead):
         done.doubt = "the server does not have the messages since our last one, or was started anew"
-    _drop_behind(book)
+    drop_behind(book)
     _run_out(book, done)
     _change_era(ledger, book, done)
+    if done.doubt and not done.steps and book.last == book.mark:
+        book.forget()
     return done
 
 
-def _drop_behind(book: Book) -> None:
+def drop_behind(book: Book, *, above: int = 0) -> None:
+    """Forget what is held and was delivered already, as far as it is after *above*."""
     for offset in book.behind():
-        del book.held[book.epoch, offset]
+        if offset > above:
+            del book.held[book.epoch, offset]
 
 
 def _run_out(book: Book, done: Settlement) -> None:
