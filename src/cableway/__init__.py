@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from cableway.errors import NotConnected as NotConnected
     from cableway.errors import NotSupported as NotSupported
     from cableway.errors import PolicyFailed as PolicyFailed
+    from cableway.errors import PresenceFailed as PresenceFailed
+    from cableway.errors import PresenceTimeout as PresenceTimeout
     from cableway.errors import ProxyFailure as ProxyFailure
     from cableway.errors import PublishFailed as PublishFailed
     from cableway.errors import RetriesExhausted as RetriesExhausted
@@ -86,6 +88,10 @@ if TYPE_CHECKING:
     from cableway.events import MessagesDropped as MessagesDropped
     from cableway.events import MoveFailed as MoveFailed
     from cableway.events import NamingFailed as NamingFailed
+    from cableway.events import PresenceJoined as PresenceJoined
+    from cableway.events import PresenceLeft as PresenceLeft
+    from cableway.events import PresenceSynced as PresenceSynced
+    from cableway.events import PresenceUnavailable as PresenceUnavailable
     from cableway.events import Rejected as Rejected
     from cableway.events import RetryScheduled as RetryScheduled
     from cableway.events import ServerErrorReceived as ServerErrorReceived
@@ -118,6 +124,7 @@ if TYPE_CHECKING:
     from cableway.policies.remote import Policy as Policy
     from cableway.policies.remote import sign_policy as sign_policy
     from cableway.policies.topics import TopicRouter as TopicRouter
+    from cableway.presence import Presence as Presence
     from cableway.remote import RemotePolicy as RemotePolicy
     from cableway.sharded import ShardedCable as ShardedCable
     from cableway.sharding.subscription import ShardedSubscription as ShardedSubscription
@@ -125,8 +132,8 @@ if TYPE_CHECKING:
     from cableway.states import State as State
     from cableway.states import SubscriptionState as SubscriptionState
     from cableway.stats import CableStats as CableStats
+    from cableway.stats import SubscriptionStats as SubscriptionStats
     from cableway.subscription import Subscription as Subscription
-    from cableway.subscription import SubscriptionStats as SubscriptionStats
     from cableway.transports.base import Connection as Connection
     from cableway.transports.base import DialRequest as DialRequest
     from cableway.transports.base import Sink as Sink
@@ -208,6 +215,13 @@ __all__ = [
     "Policy",
     "PolicyFailed",
     "Position",
+    "Presence",
+    "PresenceFailed",
+    "PresenceJoined",
+    "PresenceLeft",
+    "PresenceSynced",
+    "PresenceTimeout",
+    "PresenceUnavailable",
     "ProxyFailure",
     "PublishFailed",
     "RadioPhase",

@@ -37,3 +37,22 @@ class CableStats:
     """What the radio has spent, by the model of the profile given as ``radio=``; ``None`` without one."""
     jitter: float | None = None
     """Seconds by which the gaps between the server's beats differ, smoothed; ``None`` before three beats."""
+
+
+@frozen
+class SubscriptionStats:
+    """Figures of one handle."""
+
+    unread: int
+    """Messages in the mailbox."""
+    unread_bytes: int
+    received: int
+    """Messages that came for it, whatever became of them."""
+    dropped: int
+    """Messages lost to the overflow policy."""
+    replaced: int
+    """Messages that a newer one of the same key replaced."""
+    high_water: int
+    """Most messages that were ever unread."""
+    whispers_replaced: int = 0
+    """Whispers that a newer one took the place of, by ``whisper_every``."""

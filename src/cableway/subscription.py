@@ -6,13 +6,15 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from attrs import frozen
-
+from cableway.engine.echo import whispers_pass
 from cableway.engine.sending import NOT_OPEN, Outgoing, encode_command
+from cableway.engine.whispering import Whispering
 from cableway.errors import MailboxOverflow, NamingFault, NotConnected, SubscriptionClosed
 from cableway.events import ConfirmationTimedOut, Event, NamingFailed, Rejected
+from cableway.presence import Presence
 from cableway.redact import redact_identifier
 from cableway.states import State, SubscriptionState
+from cableway.stats import SubscriptionStats
 from cableway.telemetry.feed import EventFeed, EventStream
 from cableway.types import to_limit
 
@@ -32,23 +34,6 @@ E = TypeVar("E", bound=Event)
 
 TURN = 0.001
 """Seconds after which a consumer that finds message after message gives the loop a turn."""
-
-
-@frozen
-class SubscriptionStats:
-    """Figures of one handle."""
-
-    unread: int
-    """Messages in the mailbox."""
-    unread_bytes: int
-    received: int
-    """Messages that came for it, whatever became of them."""
-    dropped: int
-    """Messages lost to the overflow policy."""
-    replaced: int
-    """Messages that a newer one of the same key replaced."""
-    high_water: int
-    """Most messages that were ever unread."""
 
 
 class Subscription(Generic[T]):
@@ -79,6 +64,8 @@ class Subscription(Generic[T]):
         self._mailbox = self._handle.mailbox
         self._mailbox.on_ready = self._ready
         self._outgoing = Outgoing(engine, self._handle)
+        self._whispering = Whispering(engine, self._handle)
+        self._presence = Presence(self)
         engine.settle()
 
     # What it is
@@ -98,6 +85,11 @@ class Subscription(Generic[T]):
         """The channel instance it was made from, ``None`` if it was made from a name."""
         return self._channel
 
+    @property
+    def presence(self) -> Presence:
+        """Who is present in it, and whether we are."""
+        return self._presence
+
     def stats(self) -> SubscriptionStats:
         """Return its figures."""
         mailbox = self._mailbox
@@ -108,6 +100,7 @@ class Subscription(Generic[T]):
             dropped=mailbox.dropped,
             replaced=mailbox.replaced,
             high_water=mailbox.high_water,
+            whispers_replaced=self._whispering.replaced,
         )
 
     def events(self) -> EventStream[Event]:
@@ -325,6 +318,26 @@ class Subscription(Generic[T]):
             raise over
         await self._outgoing.send(data)
 
+    async def whisper(self, data: JSONValue, /) -> None:
+        """Send *data* to the other clients of the subscription, past the application.
+
+        Returns once the network has it, or by ``whisper_every`` once a newer one took its place. Nothing is kept for a
+        line to come. It is checked and copied before the first wait; cancelled while it waits, it is not sent.
+
+        Raises:
+            InvalidPayload: *data* is not JSON that every server can read, or is ``None``.
+            NotConnected: The line is down, or the subscription is not confirmed. Nothing was sent.
+            NotSupported: The line's protocol has no whispers.
+            CableError: As for :meth:`perform`.
+        """
+        await self._whispering.send(data)
+
+    async def whispers_pass(self, data: JSONValue, /, timeout: Seconds = 5.0) -> bool:
+        """Whisper *data* and tell whether another client hears it: AnyCable drops it silently where it is not allowed.
+        A second line listens, *timeout* seconds at most, and is closed in any case. Raises as dials and whispers do.
+        """
+        return await whispers_pass(self._engine, self._handle, data, to_limit(timeout, "timeout") or 0.0)
+
     # Inside
 
     @property
@@ -372,6 +385,8 @@ class Subscription(Generic[T]):
             self._outgoing.fail(error)
         else:
             self._outgoing.advance(over)
+        self._presence.wake()
+        self._whispering.advance(over)
         for waiter in self._waiters:
             _settle(waiter, error)
         for reader in self._readers:

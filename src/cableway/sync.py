@@ -36,9 +36,8 @@ if TYPE_CHECKING:
     from cableway.hub.options import SubscriptionOptions
     from cableway.policies.backoff import Backoff
     from cableway.policies.monitors.base import Monitor
-    from cableway.stats import CableStats
+    from cableway.stats import CableStats, SubscriptionStats
     from cableway.subscription import Subscription as AsyncSubscription
-    from cableway.subscription import SubscriptionStats
     from cableway.telemetry.feed import EventStream
     from cableway.types import JSONValue, MaybeAwaitable, Seconds
     from cableway.wire.message import Message

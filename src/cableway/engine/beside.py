@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cableway.engine.core import Engine
     from cableway.engine.seam import Arrival
     from cableway.errors import MalformedFrame
+    from cableway.hub.attendance import Attendance
     from cableway.hub.hub import Hub
     from cableway.wire.frames import Data
 
@@ -41,6 +42,11 @@ class Sieve:
     def router(self) -> Sieve:
         """Stands in for the hub's."""
         return self
+
+    @property
+    def attendance(self) -> Attendance:
+        """The hub's."""
+        return self._hub.attendance
 
     def route(self, batch: list[bytes], at: float, slow: Callable[[bytes], None]) -> None:  # noqa: ARG002 - the interface
         """Have each frame read: whose it is decides what becomes of it."""

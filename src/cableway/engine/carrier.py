@@ -20,7 +20,19 @@ from cableway.policies.monitors.base import LineFacts
 from cableway.runtime import wall_clock
 from cableway.states import State
 from cableway.wire.client_session import ClientSession, Phase
-from cableway.wire.frames import Confirm, Data, Disconnect, Frame, Ping, Pong, Reject, ServerError, Welcome
+from cableway.wire.frames import (
+    Confirm,
+    Data,
+    Disconnect,
+    Frame,
+    Ping,
+    Pong,
+    PresenceChange,
+    PresenceInfo,
+    Reject,
+    ServerError,
+    Welcome,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -253,6 +265,8 @@ class Carrier:
                 self.hub.rejected(identifier, now)
             case Welcome(sid):
                 self.owner.welcomed(LineFacts(probes=sid is not None or ANYCABLE in self.connection.response_headers))
+            case PresenceChange() | PresenceInfo():
+                self.hub.attendance.news(frame, now)
             case Disconnect():
                 self._break(_as_error(frame))
 

@@ -34,6 +34,8 @@ changed, can help. Addresses in texts are redacted.
     │   ├── SubscriptionRejected         the channel refused, or took the subscription back
     │   ├── SubscriptionTimeout          the server never answered
     │   ├── SubscriptionClosed           used after ``unsubscribe``
+    │   ├── PresenceFailed               the server could not tell who is present
+    │   │   └── PresenceTimeout          … did not tell it in time
     │   ├── NamingFault                  the function that names a stream failed
     │   └── MailboxOverflow              messages came faster than they were read
     ├── NotConnected                     the line is down and the call needs it now
@@ -67,6 +69,8 @@ from cableway.errors.subscriptions import (
     NamingFault,
     NotConnected,
     NotSupported,
+    PresenceFailed,
+    PresenceTimeout,
     PublishFailed,
     RetriesExhausted,
     SubscriptionClosed,
@@ -109,6 +113,8 @@ __all__ = [
     "NotConnected",
     "NotSupported",
     "PolicyFailed",
+    "PresenceFailed",
+    "PresenceTimeout",
     "ProxyFailure",
     "PublishFailed",
     "RetriesExhausted",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from cableway.errors import CableError
+    from cableway.hub.attendance import Attendance
     from cableway.hub.router import Router
     from cableway.hub.wish import Handle
 
@@ -70,6 +71,7 @@ class Driver:
         self.loss: CableError | None = None
         """What ended the last line."""
         self.router: Router
+        self.attendance: Attendance
         self._random = random
         self._ask = ask
         self._drop = drop
@@ -163,7 +165,7 @@ class Driver:
             Move.AGAIN: self._again,
             Move.FAIL: self._fail,
             Move.PAUSE: self._pause,
-            Move.GO_LIVE: lambda wish, _: self._go_live(wish),
+            Move.GO_LIVE: self._go_live,
             Move.MEET: lambda wish, _: self._meet(wish),
             Move.GO_DOWN: lambda wish, _: self._go_down(wish),
             Move.REFUSE: lambda wish, _: self._refuse(wish),
@@ -232,11 +234,12 @@ class Driver:
         self.agenda.put(wish, now + self._patience.delay(wish.pauses, self._random))
         wish.pauses += 1
 
-    def _go_live(self, wish: Wish) -> None:
+    def _go_live(self, wish: Wish, now: float) -> None:
         self._answered(wish)
         self._live.add(wish)
         for handle in list(wish.handles):
             self._confirm(handle)
+        self.attendance.confirmed(wish, now)
         self.router.release_early(wish)
 
     def _meet(self, wish: Wish) -> None:
@@ -251,6 +254,7 @@ class Driver:
             handle.tell(Connected(again, *(self.carrier or ("", ""))))
 
     def _go_down(self, wish: Wish) -> None:
+        self.attendance.down(wish)
         for handle in list(wish.handles):
             handle.state = SubscriptionState.PENDING
             handle.tell(Disconnected(self.loss))
@@ -258,6 +262,7 @@ class Driver:
     def _refuse(self, wish: Wish) -> None:
         self._answered(wish)
         self.router.forget(wish)
+        self.attendance.down(wish)
         for handle in list(wish.handles):
             revoked = handle.state is SubscriptionState.SUBSCRIBED
             handle.state = SubscriptionState.REJECTED
@@ -271,6 +276,7 @@ class Driver:
 
     def _renounce(self, wish: Wish, now: float) -> None:
         self.router.forget(wish)
+        self.attendance.forget(wish)
         self.part(wish)
         # A server that confirms it again and again is not argued with, nor does it hold the wish up.
         if wish.farewells < FAREWELLS:
@@ -282,4 +288,5 @@ class Driver:
 
     def _forget(self, wish: Wish) -> None:
         self.part(wish)
+        self.attendance.forget(wish)
         self._drop(wish)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from cableway.hub.attendance import Attendance
 from cableway.hub.decoding import Decoder
 from cableway.hub.driver import Driver
 from cableway.hub.mailbox import Mailbox
@@ -53,6 +54,8 @@ class Hub:
         self.router: Router = Router(self._wishes, self._effects.append)
         self._driver = Driver(random, self._ask, self._drop)
         self._driver.router = self.router
+        self.attendance: Attendance = Attendance(self._wishes, random, self._ask)
+        self._driver.attendance = self.attendance
 
     def drain(self) -> list[HubEffect]:
         """Take the effects that have gathered; before that, joiners hear what they met."""
@@ -66,7 +69,8 @@ class Hub:
     @property
     def deadline(self) -> float | None:
         """When :meth:`tick` next has something to do."""
-        return self._driver.agenda.next
+        times = (self._driver.agenda.next, self.attendance.deadline)
+        return min((time for time in times if time is not None), default=None)
 
     @property
     def settled(self) -> bool:
@@ -114,6 +118,7 @@ class Hub:
         if handle not in wish.handles:
             return
         wish.handles.remove(handle)
+        self.attendance.gone(handle, now)
         self.router.let_go(handle.mailbox)
         if not handle.refused_for_good:
             handle.state = SubscriptionState.CLOSED
@@ -143,6 +148,7 @@ class Hub:
     def line_up(self, transport: str, protocol: str, now: float) -> None:
         """The server welcomed us: ask for everything that is wished for."""
         self._driver.line_up(transport, protocol)
+        self.attendance.protocol = protocol
         self._renounced.clear()
         for wish in self.wishes:
             self._driver.turn(wish, Turn.LINE_UP, now)
@@ -164,6 +170,7 @@ class Hub:
             if wish.stand is Stand.LIVE and wish.identifier in moved:
                 for handle in list(wish.handles):
                     handle.tell(event)
+                self.attendance.moved(wish, now)
                 continue
             self._driver.turn(wish, Turn.LINE_DOWN, now)
             if wish.stand is Stand.OFFLINE:
@@ -206,6 +213,7 @@ class Hub:
     def tick(self, now: float) -> None:
         """Do what is due."""
         self._driver.tick(now)
+        self.attendance.tick(now)
 
     # Inside
 

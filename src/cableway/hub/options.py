@@ -61,6 +61,10 @@ def _whole(_: object, attribute: Attribute[Any], value: object) -> None:
         raise ValueError(msg)
 
 
+def _interval(value: Seconds) -> float:
+    return to_seconds(value, "whisper_every")
+
+
 def _duration(value: Seconds) -> float:
     seconds = to_seconds(value, "confirm_timeout")
     if seconds == 0:
@@ -97,6 +101,8 @@ class SubscriptionOptions:
     """Whether to ask again on every new line after a rejection. By default a rejection ends the wish."""
     confirm_timeout: float = field(default=5.0, converter=_duration)
     """Seconds to wait for the server's answer before the subscribe command is sent once more."""
+    whisper_every: float = field(default=0.0, converter=_interval)
+    """Seconds, or a timedelta, for each of which one whisper goes at most; the latest wins. 0 lets all go."""
 
 
 DEFAULT_OPTIONS = SubscriptionOptions()

@@ -17,7 +17,7 @@ from attrs import evolve
 from cableway.errors import CableError
 from cableway.events import Connected, Event, Rejected, SubscriptionMoved
 from cableway.states import SubscriptionState
-from cableway.subscription import SubscriptionStats
+from cableway.stats import SubscriptionStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cableway.sharding.legs import Legs
     from cableway.states import SubscriptionState
-    from cableway.subscription import SubscriptionStats
+    from cableway.stats import SubscriptionStats
     from cableway.types import JSONValue, Seconds
     from cableway.wire.message import Message
 
