@@ -38,7 +38,7 @@ async def test_a_join_is_said_again_on_each_line(monkeypatch: pytest.MonkeyPatch
         made.server.send(info(chat.identifier, "ann", "bob"))
         assert sorted(await asking) == ["ann", "bob"]
         assert chat.presence.synced
-        made.server.lose()
+        made.server.cut()
         await asyncio.sleep(0.1)
         assert not chat.presence.synced
         assert sorted(chat.presence.members) == ["ann", "bob"]

@@ -333,8 +333,9 @@ class Subscription(Generic[T]):
         await self._whispering.send(data)
 
     async def whispers_pass(self, data: JSONValue, /, timeout: Seconds = 5.0) -> bool:
-        """Whisper *data* and tell whether another client hears it: AnyCable drops it silently where it is not allowed.
-        A second line listens, *timeout* seconds at most, and is closed in any case. Raises as dials and whispers do.
+        """Whisper *data*; tell whether a second line, open for *timeout* seconds at most, has heard it.
+
+        It raises as whispers and dials do, and ``TimeoutError`` where the second line was not listening in time.
         """
         return await whispers_pass(self._engine, self._handle, data, to_limit(timeout, "timeout") or 0.0)
 

@@ -26,6 +26,7 @@ from cableway.events import CallbackFailed, Event
 from cableway.hub.options import DEFAULT_OPTIONS
 from cableway.portal import Portal
 from cableway.states import State, SubscriptionState
+from cableway.sync_presence import Presence
 from cableway.types import to_limit
 
 if TYPE_CHECKING:
@@ -249,6 +250,19 @@ class Subscription(Generic[T]):
     def send(self, data: Mapping[str, JSONValue]) -> None:
         """Send *data* without an action; see :meth:`cableway.Subscription.send`."""
         self._portal.call(self._subscription.send, data)
+
+    @property
+    def presence(self) -> Presence:
+        """Who is present in it, and whether we are."""
+        return Presence(self._portal, self._subscription)
+
+    def whisper(self, data: JSONValue, /) -> None:
+        """Send *data* to the other clients of the subscription; see :meth:`cableway.Subscription.whisper`."""
+        self._portal.call(self._subscription.whisper, data)
+
+    def whispers_pass(self, data: JSONValue, /, timeout: Seconds = 5.0) -> bool:
+        """Tell whether whispers arrive; see :meth:`cableway.Subscription.whispers_pass`."""
+        return self._portal.call(self._subscription.whispers_pass, data, timeout)
 
     def receive(self, match: Callable[[Message[T]], bool] | None = None, timeout: Seconds | None = None) -> Message[T]:
         """Return the next message for which *match* holds; see :meth:`cableway.Subscription.receive`."""

@@ -77,7 +77,16 @@ class Echo(Sieve):
 
 
 async def whispers_pass(engine: Engine, handle: Handle, data: JSONValue, timeout: float) -> bool:
-    """Tell whether *data*, whispered on the line, comes to another one; see ``Subscription.whispers_pass``."""
+    """Tell whether *data*, whispered on the line, comes to another one; see ``Subscription.whispers_pass``.
+
+    AnyCable drops whispers silently where the channel does not allow them, and a session never hears its own. The
+    second line has the settings of the first one, passes the dial gate, and is closed at the end, cancelled or not.
+
+    Raises:
+        TimeoutError: The second line did not listen in time: nothing is known.
+        SubscriptionRejected: The server refused the second line the subscription.
+        CableError: As for whispers, and what kept the second line from being opened.
+    """
     whispering = Whispering(engine, handle)
     whispering.check(data)
     echo = Echo(engine, handle.wish.identifier or "", data)

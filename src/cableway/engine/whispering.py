@@ -78,18 +78,20 @@ class Whispering:
     async def _turn(self, call: _Call) -> bool:
         self._held = call
         due = self._throttle.deadline or 0.0
-        timer = self._engine.home.loop.call_at(due, _its_turn, call)
+        timer = self._engine.home.loop.call_at(due, self._let_go, due)
         try:
-            goes = await call.turn
-            if goes:
-                # It counts as gone from now on; the interval begins anew.
-                _ = self._throttle.due(max(due, self._engine.home.now()))
-            return goes
+            return await call.turn
         finally:
             timer.cancel()
             self._throttle.withdraw(call)
             if self._held is call:
                 self._held = None
+
+    def _let_go(self, due: float) -> None:
+        # Taken here, not by who waits: by the time that one runs, a newer one might stand in its place.
+        call = self._throttle.due(max(due, self._engine.home.now()))
+        if call is not None and not call.turn.done():
+            call.turn.set_result(True)
 
     def _checked(self, data: JSONValue) -> JSONValue:
         if data is None:
@@ -126,11 +128,6 @@ def check_extended(engine: Engine, what: str, hint: str = "") -> None:
     protocol = engine.hub.attendance.protocol
     if engine.line.state is State.CONNECTED and protocol != EXTENDED_SUBPROTOCOL:
         raise NotSupported(what, protocol, hint)
-
-
-def _its_turn(call: _Call) -> None:
-    if not call.turn.done():
-        call.turn.set_result(True)
 
 
 def _copy(value: JSONValue) -> JSONValue:
