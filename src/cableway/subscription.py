@@ -333,10 +333,7 @@ class Subscription(Generic[T]):
         await self._whispering.send(data)
 
     async def whispers_pass(self, data: JSONValue, /, timeout: Seconds = 5.0) -> bool:
-        """Whisper *data*; tell whether a second line, open for *timeout* seconds at most, has heard it.
-
-        It raises as whispers and dials do, and ``TimeoutError`` where the second line was not listening in time.
-        """
+        """Whisper *data*; tell whether a second line, open for *timeout* seconds at most, heard it. Raises likewise."""
         return await whispers_pass(self._engine, self._handle, data, to_limit(timeout, "timeout") or 0.0)
 
     # Inside

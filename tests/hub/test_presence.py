@@ -253,60 +253,85 @@ STEPS = st.lists(
 )
 
 
+class Server:
+    """A server whose answers and news come by two ways, each in its order; and the book that hears them."""
+
+    def __init__(self) -> None:
+        self.book = new()
+        self.there: set[str] = set()
+        self.told: set[str] = set()
+        self._now, self._live, self._asked = 0.0, True, 0
+        self._news: list[PresenceChange] = []
+        self._answers: list[PresenceInfo] = []
+        self.book.watch(0)
+
+    def step(self, what: str, who: str) -> None:
+        """Let one thing happen, if it can."""
+        getattr(self, what)(who)
+        out, heard = self.book.take()
+        self._asked += out.count(AskPresence("I"))
+        for event in heard:
+            if isinstance(event, PresenceJoined):
+                assert event.member.id not in self.told
+                self.told.add(event.member.id)
+            elif isinstance(event, PresenceLeft):
+                self.told.discard(event.member.id)
+
+    def come(self, who: str) -> None:
+        """Somebody comes."""
+        if who not in self.there:
+            self.there.add(who)
+            self._news += [came(Member(who))] if self._live else []
+
+    def go(self, who: str) -> None:
+        """Somebody goes."""
+        if who in self.there:
+            self.there.remove(who)
+            self._news += [went(Member(who))] if self._live else []
+
+    def hear(self, _: str) -> None:
+        """News arrive."""
+        if self._news:
+            self.book.change(self._news.pop(0))
+
+    def snap(self, _: str) -> None:
+        """A question is answered, on the server."""
+        if self._asked:
+            self._asked -= 1
+            self._answers.append(answer(*map(Member, self.there)))
+
+    def answer(self, _: str) -> None:
+        """An answer arrives."""
+        if self._answers:
+            self.book.info(self._answers.pop(0), self._now)
+
+    def cut(self, _: str) -> None:
+        """The line is lost, with all that is under way."""
+        self._live, self._asked = False, 0
+        self._news.clear()
+        self._answers.clear()
+        self.book.line_down()
+
+    def up(self, _: str) -> None:
+        """The next line is confirmed."""
+        self._live = True
+        self.book.confirmed(self._now)
+
+    def wait(self, _: str) -> None:
+        """Time passes."""
+        self._now += 3
+        self.book.tick(self._now)
+
+
 @settings(max_examples=300)
 @given(STEPS)
 def test_the_set_is_true_in_the_end(steps: list[tuple[str, str]]) -> None:
-    """Against a server whose answers and news come by two ways, each in its order."""
-    book, now, live = new(), 0.0, True
-    book.watch(0)
-    there: set[str] = set()
-    news: list[PresenceChange] = []
-    asked, answers, told = 0, list[PresenceInfo](), set[str]()
-
-    def collect() -> None:
-        nonlocal asked
-        out, heard = book.take()
-        asked += out.count(AskPresence("I"))
-        for event in heard:
-            if isinstance(event, PresenceJoined):
-                assert event.member.id not in told
-                told.add(event.member.id)
-            elif isinstance(event, PresenceLeft) and event.member.id in told:
-                told.remove(event.member.id)
-
-    def step(what: str, who: str) -> None:
-        nonlocal asked, now, live
-        if what == "come" and who not in there:
-            there.add(who)
-            news.extend([came(Member(who))] if live else [])
-        elif what == "go" and who in there:
-            there.remove(who)
-            news.extend([went(Member(who))] if live else [])
-        elif what == "hear" and news:
-            book.change(news.pop(0))
-        elif what == "snap" and asked:
-            asked -= 1
-            answers.append(answer(*[Member(one) for one in there]))
-        elif what == "answer" and answers:
-            book.info(answers.pop(0), now)
-        elif what == "cut" and live:
-            live, asked = False, 0
-            news.clear()
-            answers.clear()
-            book.line_down()
-        elif what == "up" and not live:
-            live = True
-            book.confirmed(now)
-        elif what == "wait":
-            now += 3
-            book.tick(now)
-        collect()
-
-    collect()
+    """And who was told of is who is there, each once."""
+    server = Server()
     for what, who in [*steps, ("up", "a")]:
-        step(what, who)
-    for _ in range(200):
+        server.step(what, who)
+    for _ in range(100):
         for what in ("wait", "snap", "answer", "hear"):
-            step(what, "a")
-    assert set(book.members) == told == there
-    assert book.synced
+            server.step(what, "a")
+    assert set(server.book.members) == server.told == server.there
+    assert server.book.synced

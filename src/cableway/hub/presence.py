@@ -74,6 +74,8 @@ class PresenceBook:
         self._out = False
         self._again = False
         self._failures = 0
+        # Commands on this line that no answer has come to: one given up may be answered still.
+        self._unanswered = 0
         # Of each id that changed since the first unanswered question: whether it left, and who came last.
         self._changes: dict[str, tuple[bool, Member | None]] = {}
         self._ever = False
@@ -141,6 +143,7 @@ class PresenceBook:
         """The subscription is live no more; the last known set stays, and is no longer taken for true."""
         self._live = self._lapses = self.synced = self._out = self._again = False
         self._said = self.deadline = None
+        self._unanswered = 0
         self._changes.clear()
 
     def gap(self, now: float) -> None:
@@ -156,7 +159,7 @@ class PresenceBook:
     def change(self, frame: PresenceChange) -> None:
         """Somebody came or went."""
         member, came = frame.member, frame.kind == "join"
-        if self._out:
+        if self._unanswered:
             left, _ = self._changes.get(member.id, (False, None))
             self._changes[member.id] = (left or not came, member if came else None)
         known = self.members.pop(member.id, None)
@@ -171,6 +174,7 @@ class PresenceBook:
         """The server answered, or said that it cannot."""
         if not self._live:
             return
+        self._unanswered = max(0, self._unanswered - 1)
         if frame.failed:
             self._fail(now, FAILED, silent=False)
             return
@@ -225,10 +229,12 @@ class PresenceBook:
             return
         self._asked += 1
         self._out, self._again = True, False
-        self._changes.clear()
         self._put(now)
 
     def _put(self, now: float) -> None:
+        if not self._unanswered:
+            self._changes.clear()
+        self._unanswered += 1
         self._commands.append(AskPresence(self.identifier))
         self.deadline = now + ANSWER_WAIT
 
@@ -256,7 +262,8 @@ class PresenceBook:
             if came is not None:
                 # Who is in the answer may have brought their info up to date, which nobody is told.
                 there.setdefault(who, came)
-        self._changes.clear()
+        if not self._unanswered:
+            self._changes.clear()
         known, was, self.members = self.members, self.synced, there
         self._ever = True
         self._events += [PresenceLeft(member) for who, member in known.items() if who not in there]
