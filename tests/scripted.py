@@ -55,6 +55,8 @@ class Line:
     cable: Cable
     transport: MemoryTransport
     events: list[Event] = field(factory=list)
+    speaks: str | None = None
+    """The subprotocol that the server selects; ``None``: none, and that is the base protocol."""
     server: MemoryServer = field(init=False)
 
     async def connect(self) -> MemoryServer:
@@ -67,7 +69,7 @@ class Line:
     async def welcome(self) -> MemoryServer:
         """Take the next dial and welcome the client."""
         async with asyncio.timeout(120):
-            self.server = await self.transport.accept()
+            self.server = await self.transport.accept(self.speaks)
         self.server.welcome()
         await settle()
         return self.server
@@ -85,10 +87,10 @@ class Line:
         return [event for event in self.events if isinstance(event, kinds)]
 
 
-def line(url: Any = URL, **options: Any) -> Line:
+def line(url: Any = URL, *, speaks: str | None = None, **options: Any) -> Line:
     """Make a cable that dials the test."""
     transport = MemoryTransport()
-    made = Line(Cable(url, transports=[transport], **{"backoff": STEADY, **options}), transport)
+    made = Line(Cable(url, transports=[transport], **{"backoff": STEADY, **options}), transport, speaks=speaks)
     made.cable.on(Event, made.events.append)
     return made
 

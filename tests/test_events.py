@@ -9,6 +9,7 @@ import cableway
 from cableway import events
 from cableway.errors import ConnectError, NotConnected, SubscriptionTimeout, TokenUnavailable
 from cableway.states import Recovery
+from cableway.wire.positions import Member
 
 SAMPLES = [
     events.Connecting(1, "ws://example.com/cable"),
@@ -28,6 +29,10 @@ SAMPLES = [
     events.TokenRenewed(60.0, first=True),
     events.TokenRenewalFailed(TokenUnavailable("a file", "it is empty"), expired=False, retry_in=1.0),
     events.HandedOver(Recovery.UNKNOWN),
+    events.PresenceJoined(Member("ann")),
+    events.PresenceLeft(Member("ann")),
+    events.PresenceSynced((Member("ann"),)),
+    events.PresenceUnavailable("no broker"),
     events.ShardEvent("a", events.Closed(None)),
     events.SubscriptionMoved("id", "a", "b"),
     events.MoveFailed("id", "a", "", ValueError("no"), 1.0),

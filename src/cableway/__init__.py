@@ -60,6 +60,8 @@ if TYPE_CHECKING:
     from cableway.errors import NotSupported as NotSupported
     from cableway.errors import PolicyFailed as PolicyFailed
     from cableway.errors import PositionsFailed as PositionsFailed
+    from cableway.errors import PresenceFailed as PresenceFailed
+    from cableway.errors import PresenceTimeout as PresenceTimeout
     from cableway.errors import ProxyFailure as ProxyFailure
     from cableway.errors import PublishFailed as PublishFailed
     from cableway.errors import RetriesExhausted as RetriesExhausted
@@ -92,6 +94,10 @@ if TYPE_CHECKING:
     from cableway.events import MoveFailed as MoveFailed
     from cableway.events import NamingFailed as NamingFailed
     from cableway.events import PositionsNotSaved as PositionsNotSaved
+    from cableway.events import PresenceJoined as PresenceJoined
+    from cableway.events import PresenceLeft as PresenceLeft
+    from cableway.events import PresenceSynced as PresenceSynced
+    from cableway.events import PresenceUnavailable as PresenceUnavailable
     from cableway.events import Recovered as Recovered
     from cableway.events import Rejected as Rejected
     from cableway.events import RetryScheduled as RetryScheduled
@@ -129,6 +135,7 @@ if TYPE_CHECKING:
     from cableway.positions.base import PositionStore as PositionStore
     from cableway.positions.memory import MemoryPositions as MemoryPositions
     from cableway.positions.sqlite import SQLitePositions as SQLitePositions
+    from cableway.presence import Presence as Presence
     from cableway.remote import RemotePolicy as RemotePolicy
     from cableway.sharded import ShardedCable as ShardedCable
     from cableway.sharding.subscription import ShardedSubscription as ShardedSubscription
@@ -229,6 +236,13 @@ __all__ = [
     "PositionStore",
     "PositionsFailed",
     "PositionsNotSaved",
+    "Presence",
+    "PresenceFailed",
+    "PresenceJoined",
+    "PresenceLeft",
+    "PresenceSynced",
+    "PresenceTimeout",
+    "PresenceUnavailable",
     "ProxyFailure",
     "PublishFailed",
     "RadioPhase",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from cableway.errors import CableError, SubscriptionTimeout
     from cableway.states import Recovery
+    from cableway.wire.positions import Member
 
 
 @frozen
@@ -212,6 +213,36 @@ class NamingFailed(Event):
     """The function that names a stream failed. It is asked again after a while."""
 
     error: BaseException
+
+
+@frozen
+class PresenceJoined(Event):
+    """Somebody is present who was not before, as far as was known."""
+
+    member: Member
+
+
+@frozen
+class PresenceLeft(Event):
+    """Somebody is present no more."""
+
+    member: Member
+    """With the info that was known of them, if any."""
+
+
+@frozen
+class PresenceSynced(Event):
+    """The set of those present is what the server has; who came and went meanwhile was told just before."""
+
+    members: tuple[Member, ...]
+
+
+@frozen
+class PresenceUnavailable(Event):
+    """Presence does not work on this line at the moment. A join stays remembered, for a line that has it."""
+
+    reason: str
+    """Why, and the way out."""
 
 
 @frozen

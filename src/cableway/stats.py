@@ -65,3 +65,5 @@ class SubscriptionStats:
     ``SubscriptionOptions(published_at=...)`` does not tell."""
     stale: bool = False
     """Whether nothing has come for longer than ``max_age``."""
+    whispers_replaced: int = 0
+    """Whispers that a newer one took the place of, by ``whisper_every``."""

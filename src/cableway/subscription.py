@@ -6,14 +6,18 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+from cableway.engine.echo import whispers_pass
 from cableway.engine.figures import subscription_figures
 from cableway.engine.history import ask_history, history_query, server_seconds
 from cableway.engine.reading import Reading
 from cableway.engine.sending import NOT_OPEN, Outgoing, encode_command
+from cableway.engine.whispering import Whispering
 from cableway.errors import MailboxOverflow, NamingFault, NotConnected, SubscriptionClosed
 from cableway.events import ConfirmationTimedOut, Event, NamingFailed, Rejected
+from cableway.presence import Presence
 from cableway.redact import redact_identifier
 from cableway.states import State, SubscriptionState
+from cableway.stats import SubscriptionStats
 from cableway.telemetry.feed import EventFeed, EventStream
 from cableway.types import to_limit, to_seconds
 from cableway.wire.positions import Bookmark
@@ -65,6 +69,8 @@ class Subscription(Generic[T]):
         self._mailbox = self._handle.mailbox
         self._reading: Reading[T] = Reading(engine, self._handle, decode)
         self._outgoing = Outgoing(engine, self._handle)
+        self._whispering = Whispering(engine, self._handle)
+        self._presence = Presence(self)
         engine.settle()
 
     # What it is
@@ -84,9 +90,14 @@ class Subscription(Generic[T]):
         """The channel instance it was made from, ``None`` if it was made from a name."""
         return self._channel
 
+    @property
+    def presence(self) -> Presence:
+        """Who is present in it, and whether we are."""
+        return self._presence
+
     def stats(self) -> SubscriptionStats:
         """Return its figures."""
-        return subscription_figures(self._engine, self._handle, self._reading.lag)
+        return subscription_figures(self._engine, self._handle, self._reading.lag, self._whispering.replaced)
 
     def events(self) -> EventStream[Event]:
         """Return an iterator over what happens to it from now on; it ends with the subscription."""
@@ -316,6 +327,24 @@ class Subscription(Generic[T]):
             raise over
         await self._outgoing.send(data)
 
+    async def whisper(self, data: JSONValue, /) -> None:
+        """Send *data* to the other clients of the subscription, past the application.
+
+        Returns once the network has it, or by ``whisper_every`` once a newer one took its place. Nothing is kept for a
+        line to come. It is checked and copied before the first wait; cancelled while it waits, it is not sent.
+
+        Raises:
+            InvalidPayload: *data* is not JSON that every server can read, or is ``None``.
+            NotConnected: The line is down, or the subscription is not confirmed. Nothing was sent.
+            NotSupported: The line's protocol has no whispers.
+            CableError: As for :meth:`perform`.
+        """
+        await self._whispering.send(data)
+
+    async def whispers_pass(self, data: JSONValue, /, timeout: Seconds = 5.0) -> bool:
+        """Whisper *data*; tell whether a second line, open for *timeout* seconds at most, heard it. Raises likewise."""
+        return await whispers_pass(self._engine, self._handle, data, to_limit(timeout, "timeout") or 0.0)
+
     # Inside
 
     @property
@@ -358,6 +387,8 @@ class Subscription(Generic[T]):
             self._outgoing.fail(error)
         else:
             self._outgoing.advance(over)
+        self._presence.wake()
+        self._whispering.advance(over)
         for waiter in self._waiters:
             _settle(waiter, error)
         for reader in self._reading.waiters:

@@ -27,6 +27,7 @@ from cableway.events import CallbackFailed, Event
 from cableway.hub.options import DEFAULT_OPTIONS
 from cableway.portal import Portal
 from cableway.states import State, SubscriptionState
+from cableway.sync_presence import Presence
 from cableway.types import to_limit
 
 if TYPE_CHECKING:
@@ -271,6 +272,19 @@ class Subscription(Generic[T]):
     def ack(self, message: Message[Any]) -> None:
         """Say that you are done with *message*, and with all before it; see :meth:`cableway.Message.ack`."""
         self._portal.call(message.ack)
+
+    @property
+    def presence(self) -> Presence:
+        """Who is present in it, and whether we are."""
+        return Presence(self._portal, self._subscription)
+
+    def whisper(self, data: JSONValue, /) -> None:
+        """Send *data* to the other clients of the subscription; see :meth:`cableway.Subscription.whisper`."""
+        self._portal.call(self._subscription.whisper, data)
+
+    def whispers_pass(self, data: JSONValue, /, timeout: Seconds = 5.0) -> bool:
+        """Tell whether whispers arrive; see :meth:`cableway.Subscription.whispers_pass`."""
+        return self._portal.call(self._subscription.whispers_pass, data, timeout)
 
     def receive(self, match: Callable[[Message[T]], bool] | None = None, timeout: Seconds | None = None) -> Message[T]:
         """Return the next message for which *match* holds; see :meth:`cableway.Subscription.receive`."""

@@ -10,6 +10,8 @@ from cableway.errors import (
     MailboxOverflow,
     NamingFault,
     NotConnected,
+    PresenceFailed,
+    PresenceTimeout,
     PublishFailed,
     RetriesExhausted,
     SubscriptionClosed,
@@ -50,6 +52,15 @@ CASES: list[tuple[CableError, str, bool]] = [
         SubscriptionClosed(CHANNEL),
         f"{CHANNEL}: this handle was unsubscribed; call cable.subscribe(...) for a new one",
         False,
+    ),
+    (PresenceFailed(CHANNEL), f"{CHANNEL}: the server could not tell who is present: is its broker on?", True),
+    (
+        PresenceTimeout(CHANNEL, 10.0),
+        (
+            f"{CHANNEL}: no answer within 10 s to who is present; AnyCable is silent where the channel does not allow "
+            "presence. Check the channel, or try again"
+        ),
+        True,
     ),
     (
         NamingFault(LookupError("no")),
@@ -106,6 +117,7 @@ def test_texts(error: CableError, text: str, retryable: bool) -> None:  # noqa: 
 def test_relatives_among_the_builtin_errors() -> None:
     """Who catches the builtin one catches ours."""
     assert isinstance(SubscriptionTimeout(CHANNEL, 1), TimeoutError)
+    assert isinstance(PresenceTimeout(CHANNEL, 1), TimeoutError)
 
 
 def test_facts_are_fields() -> None:

@@ -22,6 +22,7 @@ def test_durations_and_policies_of_all_kinds() -> None:
     """A timedelta is a duration, and latest_by makes a policy."""
     policy = latest_by(lambda message: message.data)
     options = SubscriptionOptions(overflow=policy, confirm_timeout=timedelta(milliseconds=1500))
+    assert SubscriptionOptions(whisper_every=timedelta(milliseconds=500)).whisper_every == 0.5
     assert options.confirm_timeout == 1.5
     assert isinstance(options.overflow, LatestBy)
 
@@ -36,6 +37,7 @@ def test_durations_and_policies_of_all_kinds() -> None:
         ({"max_messages": True}, "max_messages=True is not a size"),
         ({"max_bytes": -1}, "max_bytes=-1 is not a size"),
         ({"confirm_timeout": 0}, "confirm_timeout=0 leaves the server no time to answer: give more than 0 seconds"),
+        ({"whisper_every": -1}, "whisper_every=-1 is not a duration"),
         ({"confirm_timeout": -1}, "confirm_timeout=-1 is not a duration"),
         ({"confirm_timeout": float("nan")}, "confirm_timeout=nan is not a duration"),
     ],

@@ -34,7 +34,7 @@ def figures(engine: Engine) -> CableStats:
     )
 
 
-def subscription_figures(engine: Engine, handle: Handle, lag: float | None) -> SubscriptionStats:
+def subscription_figures(engine: Engine, handle: Handle, lag: float | None, whispers: int) -> SubscriptionStats:
     """Return the figures of one handle."""
     mailbox, wish = handle.mailbox, handle.wish
     return SubscriptionStats(
@@ -49,6 +49,7 @@ def subscription_figures(engine: Engine, handle: Handle, lag: float | None) -> S
         age=None if wish.heard is None else max(0.0, engine.home.now() - wish.heard),
         lag=lag,
         stale=handle.stale_at is not None,
+        whispers_replaced=whispers,
     )
 
 

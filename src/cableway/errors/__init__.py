@@ -34,6 +34,8 @@ changed, can help. Addresses in texts are redacted.
     │   ├── SubscriptionRejected         the channel refused, or took the subscription back
     │   ├── SubscriptionTimeout          the server never answered
     │   ├── SubscriptionClosed           used after ``unsubscribe``
+    │   ├── PresenceFailed               the server could not tell who is present
+    │   │   └── PresenceTimeout          … did not tell it in time
     │   ├── NamingFault                  the function that names a stream failed
     │   ├── HistoryRejected              the server does not have what was asked of its history
     │   ├── HistoryTimeout               it did not answer the question for it
@@ -73,6 +75,8 @@ from cableway.errors.subscriptions import (
     NamingFault,
     NotConnected,
     NotSupported,
+    PresenceFailed,
+    PresenceTimeout,
     PublishFailed,
     RetriesExhausted,
     SubscriptionClosed,
@@ -118,6 +122,8 @@ __all__ = [
     "NotSupported",
     "PolicyFailed",
     "PositionsFailed",
+    "PresenceFailed",
+    "PresenceTimeout",
     "ProxyFailure",
     "PublishFailed",
     "RetriesExhausted",

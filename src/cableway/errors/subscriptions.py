@@ -44,6 +44,29 @@ class SubscriptionClosed(SubscriptionError):
         super().__init__(identifier, "this handle was unsubscribed; call cable.subscribe(...) for a new one")
 
 
+class PresenceFailed(SubscriptionError):
+    """The server could not tell who is present: its broker failed, or it has none."""
+
+    retryable = True
+
+    def __init__(
+        self, identifier: str, text: str = "the server could not tell who is present: is its broker on?"
+    ) -> None:
+        super().__init__(identifier, text)
+
+
+class PresenceTimeout(PresenceFailed, TimeoutError):
+    """The server did not say in time who is present."""
+
+    def __init__(self, identifier: str, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(
+            identifier,
+            f"no answer within {seconds:g} s to who is present; AnyCable is silent where the channel does not allow "
+            f"presence. Check the channel, or try again",
+        )
+
+
 class NamingFault(SubscriptionError):
     """The function that names a stream failed; ``__cause__`` is its error. It is asked again in the background."""
 

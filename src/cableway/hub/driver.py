@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from cableway.errors import CableError
+    from cableway.hub.attendance import Attendance
     from cableway.hub.router import Router
     from cableway.hub.wish import Handle
 
@@ -70,6 +71,7 @@ class Driver:
         self.loss: CableError | None = None
         """What ended the last line."""
         self.router: Router
+        self.attendance: Attendance
         self._random = random
         self._ask = ask
         self._drop = drop
@@ -240,6 +242,7 @@ class Driver:
         for handle in list(wish.handles):
             self._confirm(handle)
         wish.recall.confirmed(now)
+        self.attendance.confirmed(wish, now)
         self.router.release_early(wish, now)
 
     def _meet(self, wish: Wish) -> None:
@@ -254,6 +257,7 @@ class Driver:
             handle.tell(Connected(again, *(self.carrier or ("", ""))))
 
     def _go_down(self, wish: Wish) -> None:
+        self.attendance.down(wish)
         for handle in list(wish.handles):
             handle.state = SubscriptionState.PENDING
             handle.tell(Disconnected(self.loss))
@@ -261,6 +265,7 @@ class Driver:
     def _refuse(self, wish: Wish) -> None:
         self._answered(wish)
         self.router.forget(wish)
+        self.attendance.down(wish)
         for handle in list(wish.handles):
             revoked = handle.state is SubscriptionState.SUBSCRIBED
             handle.state = SubscriptionState.REJECTED
@@ -274,6 +279,7 @@ class Driver:
 
     def _renounce(self, wish: Wish, now: float) -> None:
         self.router.forget(wish)
+        self.attendance.forget(wish)
         self.part(wish)
         # A server that confirms it again and again is not argued with, nor does it hold the wish up.
         if wish.farewells < FAREWELLS:
@@ -285,4 +291,5 @@ class Driver:
 
     def _forget(self, wish: Wish) -> None:
         self.part(wish)
+        self.attendance.forget(wish)
         self._drop(wish)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from cableway.hub.attendance import Attendance
 from cableway.hub.decoding import Decoder
 from cableway.hub.driver import Driver
 from cableway.hub.effects import Resync
@@ -67,6 +68,10 @@ class Hub:
         self.places: Places = Places(positions)
         self._driver = Driver(random, self._ask, self._drop)
         self._driver.router = self.router
+        self.attendance: Attendance = Attendance(self._wishes, random, self._ask)
+        self._driver.attendance = self.attendance
+        self.attendance.lasts = dialect.extended
+        self.historian.on_doubt = self.attendance.gap
 
     def drain(self) -> list[HubEffect]:
         """Take the effects that have gathered; before that, joiners hear what they met."""
@@ -82,7 +87,12 @@ class Hub:
     @property
     def deadline(self) -> float | None:
         """When :meth:`tick` next has something to do."""
-        times = (self._driver.agenda.next, self.historian.agenda.next, self.freshness.agenda.next)
+        times = (
+            self._driver.agenda.next,
+            self.historian.agenda.next,
+            self.freshness.agenda.next,
+            self.attendance.deadline,
+        )
         return min((time for time in times if time is not None), default=None)
 
     @property
@@ -133,6 +143,7 @@ class Hub:
         if handle not in wish.handles:
             return
         wish.handles.remove(handle)
+        self.attendance.gone(handle, now)
         self.router.let_go(handle.mailbox)
         self.freshness.ignore(handle)
         if not handle.refused_for_good:
@@ -166,6 +177,7 @@ class Hub:
             return
         self._codec, self._dialect = codec, dialect
         self.historian.extended, self.historian.protocol = dialect.extended, dialect.name
+        self.attendance.lasts = dialect.extended
         for wish in self.wishes:
             wish.decoder = self._decoder(wish.identifier or "")
             for handle in wish.handles:
@@ -208,6 +220,7 @@ class Hub:
                 wish.recall.handed_over(now)
                 for handle in list(wish.handles):
                     handle.tell(event)
+                self.attendance.moved(wish, now)
                 continue
             self._driver.turn(wish, Turn.LINE_DOWN, now)
             if wish.stand is Stand.OFFLINE:
@@ -235,6 +248,8 @@ class Hub:
                 asked = self._wishes.get(identifier)
                 if asked is not None:
                     asked.recall.answered(confirmed=isinstance(frame, ConfirmHistory), now=now)
+            case _:
+                self.attendance.news(frame, now)
 
     def named(self, wish: Wish, identifier: Identifier | None, now: float) -> None:
         """The source of a name has answered; ``None``: it failed, and is asked again after a while."""
@@ -255,6 +270,7 @@ class Hub:
         while (recall := self.historian.agenda.take(now)) is not None:
             recall.tick(now)
         self.freshness.tick(now)
+        self.attendance.tick(now)
 
     # Inside
 

@@ -62,6 +62,10 @@ def _whole(_: object, attribute: Attribute[Any], value: object) -> None:
         raise ValueError(msg)
 
 
+def _interval(value: Seconds) -> float:
+    return to_seconds(value, "whisper_every")
+
+
 def _duration(value: Seconds) -> float:
     seconds = to_seconds(value, "confirm_timeout")
     if seconds == 0:
@@ -160,6 +164,8 @@ class SubscriptionOptions:
     history_life: float = field(default=300.0, converter=_life)
     """Seconds for which the server keeps messages (``--history_ttl`` of AnyCable). What it is asked for later than that
     may be gone without a word, so it is reported as unknown."""
+    whisper_every: float = field(default=0.0, converter=_interval)
+    """Seconds, or a timedelta, for each of which one whisper goes at most; the latest wins. 0 lets all go."""
 
 
 DEFAULT_OPTIONS = SubscriptionOptions()

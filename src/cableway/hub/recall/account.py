@@ -41,6 +41,7 @@ class Account:
     def gap(self, hole: Hole, *, healed: bool) -> None:
         """Tell of messages that were missing."""
         self.gaps += 1
+        self._historian.on_doubt(self._wish, self._historian.now)
         self._historian.tell(self._wish, Gap(hole.stream, hole.epoch, hole.first, hole.last, healed))
 
     def carry_out(self, settlement: Settlement, *, replayed: bool = False) -> None:
@@ -59,4 +60,5 @@ class Account:
         reason = "; ".join(dict.fromkeys(self.doubts))
         self._historian.tell(self._wish, Recovered(recovery, self._replayed, reason))
         if self.doubts:
+            self._historian.on_doubt(self._wish, self._historian.now)
             self._historian.resync(self._wish)

@@ -36,7 +36,7 @@ class Healing:
         self._wake = wake
 
     def mind(self, book: Book, now: float) -> None:
-        """A hole was met, or is still there; or a stream has brought its first message, and one before it may follow."""
+        """A hole was met, or is still there; or a stream has brought its first message, and others may precede it."""
         recall = self._recall
         if book.hole_at is None:
             book.hole_at = now

@@ -37,6 +37,10 @@ class Historian:
     """What the line speaks."""
     pinged: float | None = None
     """The server's time in the last ping of a line that was up."""
+    on_doubt: Callable[[Wish, float], None] = lambda *_: None
+    """Called where something may have been missed."""
+    now: float = 0.0
+    """The present, as last told."""
     moved: dict[Wish, None] = field(factory=dict)
     """Subscriptions whose place has changed and was not saved yet."""
     router: Router = field(init=False)

@@ -112,6 +112,7 @@ class Recall:
     def confirmed(self, now: float) -> None:
         """The server has the subscription, on this line for the first time."""
         self._live = True
+        self._historian.now = now
         self._begin()
         self._horizon.confirmed(now)
         self._newcomer, self._former = not self._former, True
@@ -168,6 +169,7 @@ class Recall:
 
     def take(self, message: Message[Any], size: int, now: float) -> None:
         """Deliver a message, hold it, or leave it out because it was delivered before."""
+        self._historian.now = now
         stream, epoch, offset = message.stream, message.epoch, message.offset
         if not self._historian.extended or stream is None or epoch is None or not offset:
             self._historian.put(self.wish, message, size)
@@ -262,6 +264,7 @@ class Recall:
 
     def answered(self, *, confirmed: bool, now: float) -> None:
         """The server has told what was asked, or refused to."""
+        self._historian.now = now
         question = self._question
         if question is None:
             return
@@ -387,6 +390,7 @@ class Recall:
 
     def tick(self, now: float) -> None:
         """Do what is due."""
+        self._historian.now = now
         if self._question is None:
             self._healing.tick(now)
         elif self._question.kind is Kind.TIME:
