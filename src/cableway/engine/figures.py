@@ -44,7 +44,7 @@ def subscription_figures(engine: Engine, handle: Handle, lag: float | None, whis
         dropped=mailbox.dropped,
         replaced=mailbox.replaced,
         high_water=mailbox.high_water,
-        duplicates=wish.recall.duplicates,
+        duplicates=wish.recall.intake.duplicates,
         gaps=wish.recall.account.gaps,
         age=None if wish.heard is None else max(0.0, engine.home.now() - wish.heard),
         lag=lag,

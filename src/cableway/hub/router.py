@@ -86,7 +86,7 @@ class Router:
         if wish.stand in _LIVE:
             self._learn(wish, raw)
             wish.heard = now
-            wish.recall.take(message, len(raw), now)
+            wish.recall.intake.take(message, len(raw), now)
             if data.stream is not None and (tail := wish.recall.ledger.learn(raw, message)) is not None:
                 wish.decoder.places[tail.decode()] = (data.stream, data.epoch or "")
         elif wish.stand not in _WAITING:
@@ -111,7 +111,7 @@ class Router:
         early, wish.early, wish.early_size = wish.early, [], 0
         for message, size in early:
             wish.heard = now
-            wish.recall.take(message, size, now)
+            wish.recall.intake.take(message, size, now)
 
     def forget(self, wish: Wish) -> None:
         """Route nothing to *wish* without a look at its state."""
@@ -152,7 +152,7 @@ class Router:
             return
         wish.heard = now
         if self._historian.extended:
-            plain = wish.recall.advance(run, now)
+            plain = wish.recall.intake.advance(run, now)
             if plain < len(run):
                 if plain:
                     self._spread(wish, run[:plain], head, at)

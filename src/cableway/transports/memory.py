@@ -62,8 +62,8 @@ class MemoryTransport:
     async def accept(self, subprotocol: str | None = None) -> MemoryServer:
         """Take the next dial, waiting for one if need be, and return the server's end of the line.
 
-        With no *subprotocol* selected the line speaks the base protocol; ``"actioncable-v1-ext-json"`` makes the test an
-        AnyCable server.
+        With no *subprotocol* selected the line speaks the base protocol; ``"actioncable-v1-ext-json"`` makes the test
+        an AnyCable server.
         """
         request, sink, taken = await self._next()
         connection = MemoryConnection(sink, subprotocol)

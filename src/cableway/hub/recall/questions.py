@@ -26,10 +26,6 @@ class Kind(Enum):
     LISTING = "what the user wants to see"
 
 
-RECOVERING = frozenset({Kind.RECOVER, Kind.SINGLE, Kind.SINCE, Kind.CHECK})
-"""Those that end in an account of what was missed."""
-
-
 @define(eq=False)
 class Question:
     """One request for a subscription's past."""
@@ -40,6 +36,11 @@ class Question:
     """Who wants to see the answer, where it is not for delivery."""
     hole: Hole | None = None
     """What it is to heal."""
+
+    @property
+    def recovers(self) -> bool:
+        """Whether it is one of those that end in an account of what was missed."""
+        return self.kind not in (Kind.HEAL, Kind.LISTING)
 
 
 NO_QUERY = HistoryQuery(since=1)

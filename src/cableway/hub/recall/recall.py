@@ -9,14 +9,15 @@ Rule 4: what cannot be known is said to be unknown, once an account is given; an
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cableway.errors import HistoryRejected, HistoryTimeout, NotConnected
 from cableway.hub.recall.account import Account
 from cableway.hub.recall.healing import Healing
 from cableway.hub.recall.horizon import Horizon
+from cableway.hub.recall.intake import Intake
 from cableway.hub.recall.ledger import Ledger
-from cableway.hub.recall.limits import ANSWER, HELD_BYTES, HELD_MESSAGES, OLD, RESTART_IDLE
+from cableway.hub.recall.limits import ANSWER, OLD
 from cableway.hub.recall.listings import Listings
 from cableway.hub.recall.questions import NO_QUERY, Kind, Question
 from cableway.hub.recall.settling import Hole, drop_behind, settle, settle_first, settle_rejected
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from cableway.hub.recall.historian import Historian
     from cableway.hub.recall.listings import Listing
     from cableway.hub.wish import Wish
-    from cableway.wire.message import Message
 
 
 class Recall:
@@ -40,18 +40,20 @@ class Recall:
         self.ledger: Ledger = Ledger()
         self.due: float | None = None
         """When :meth:`tick` has something to do."""
-        self.duplicates: int = 0
-        """Messages that came again, and were not delivered again."""
         self.wish: Wish = wish
         """Whose it is."""
-        self._historian = historian
+        self.historian: Historian = historian
+        """What it shares with all others."""
         self.account: Account = Account(wish, historian)
         """What holders are given and told."""
-        self._question: Question | None = None
+        self.question: Question | None = None
+        """What the server is asked at the moment, or we wait for before it can be."""
         self._plan: deque[Question] = deque()
         self._horizon = Horizon(historian)
         self._listings = Listings(self.ledger)
         self._healing = Healing(self, self._ask, self._set)
+        self.intake: Intake = Intake(self, self._healing, self._give_up)
+        """Where messages go in."""
         self._asked = False
         self._with: HistoryQuery | None = None
         # Whether there is something to recover, the server has it, it left a question unanswered on this line, and
@@ -63,7 +65,6 @@ class Recall:
         self._rejected: set[str] = set()
         # What was published since the horizon has been told; has been asked for, or cannot be.
         self._told = self._tried = False
-        self._held_bytes = 0
 
     # What the hub tells
 
@@ -94,7 +95,7 @@ class Recall:
     @property
     def idle(self) -> bool:
         """Whether no question is open."""
-        return self._question is None
+        return self.question is None
 
     @property
     def heard_until(self) -> int | None:
@@ -106,21 +107,21 @@ class Recall:
         """Write the subscribe command, with the question for what was missed."""
         self._asked = True
         self._horizon.asked(now)
-        self._with = self._query() if self._historian.extended and self._missed else None
+        self._with = self._query() if self.historian.extended and self._missed else None
         return Subscribe(self.wish.identifier or "", self._with)
 
     def confirmed(self, now: float) -> None:
         """The server has the subscription, on this line for the first time."""
         self._live = True
-        self._historian.now = now
+        self.historian.now = now
         self._begin()
         self._horizon.confirmed(now)
         self._newcomer, self._former = not self._former, True
         if not self._missed:
             self._missed = self._recovered = True
             return
-        if not self._historian.extended:
-            self._close(f"{self._historian.protocol} has no past to ask for")
+        if not self.historian.extended:
+            self._close(f"{self.historian.protocol} has no past to ask for")
         elif self._asked and self._with is not None:
             self._ask(Question(Kind.RECOVER, self._with), now, send=False)
         elif (query := self._query()) is not None:
@@ -138,7 +139,7 @@ class Recall:
         """The line is gone, and every answer with it; what is held may be told again, or not."""
         self._horizon.note(live=self._recovered)
         self._live = self._asked = self._deaf = self._recovered = False
-        self._with = self._question = None
+        self._with = self.question = None
         self._plan.clear()
         self._set(None)
         self._listings.fail(NotConnected(State.DISCONNECTED.value, "the line broke before the answer came"))
@@ -146,101 +147,17 @@ class Recall:
         for book in self.ledger.books.values():
             drop_behind(book)
 
-    def advance(self, run: list[bytes], now: float) -> int:
-        """Tell how many frames of *run*, from the first on, may be delivered as they are; they count as delivered."""
-        if self._question is not None:
-            return 0
-        self._historian.moved[self.wish] = None
-        return self.ledger.advance(run, now)
-
     def beaten(self, now: float) -> None:
         """The server beat, and so told its time."""
-        if self._question is not None and self._question.kind is Kind.TIME:
+        if self.question is not None and self.question.kind is Kind.TIME:
             self._horizon.note(live=self._recovered)
             if self._horizon.since is not None:
                 self._next(now)
 
     def handed_over(self, now: float) -> None:
         """Another line took over: what was asked on the old one is asked again."""
-        if self._question is not None and self._question.kind is not Kind.TIME:
-            self._ask(self._question, now)
-
-    # Messages
-
-    def take(self, message: Message[Any], size: int, now: float) -> None:
-        """Deliver a message, hold it, or leave it out because it was delivered before."""
-        self._historian.now = now
-        stream, epoch, offset = message.stream, message.epoch, message.offset
-        if not self._historian.extended or stream is None or epoch is None or not offset:
-            self._historian.put(self.wish, message, size)
-            return
-        question = self._question
-        if question is not None and question.listing is not None and question.listing.take(message, size):
-            return
-        book = self.ledger.open(stream)
-        idle, book.heard = now - book.heard, now
-        if book.last is None and not self._recovering:
-            if offset > 1:
-                # Another one that was published in the same moment may come after it, and has its turn before.
-                self._hold(book, message, size, now)
-                self._healing.mind(book, now)
-                return
-            self.ledger.begin(book, epoch, 0)
-        if book.epoch == epoch and book.last is not None and offset == book.last + 1:
-            book.last = offset
-            self._deliver(book, message, size)
-            while (arrival := book.next()) is not None:
-                self._deliver(book, *arrival)
-            if not book.held:
-                book.hole_at = None
-        elif self._question is not None:
-            self._hold(book, message, size, now)
-        elif epoch != book.epoch:
-            self._change_era(book, message, size, now)
-        elif offset <= (book.last or 0):
-            self._again(book, message, size, idle=idle)
-        else:
-            self._hold(book, message, size, now)
-            self._healing.mind(book, now)
-
-    @property
-    def _recovering(self) -> bool:
-        question = self._question
-        return question is not None and question.kind not in (Kind.HEAL, Kind.LISTING)
-
-    def _again(self, book: Book, message: Message[Any], size: int, *, idle: float) -> None:
-        offset = message.offset or 0
-        if idle < RESTART_IDLE or offset in book.replays:
-            self.duplicates += 1
-            return
-        self.ledger.begin(book, book.epoch, offset - 1)
-        if offset > 1:
-            self.account.gap(Hole(book.stream, book.epoch, 1, offset - 1), healed=False)
-        book.last = offset
-        self._deliver(book, message, size)
-
-    def _change_era(self, book: Book, message: Message[Any], size: int, now: float) -> None:
-        self._begin()
-        self._hold(book, message, size, now)
-        self.account.carry_out(settle(self.ledger, book))
-        self.account.give()
-
-    def _deliver(self, book: Book, message: Message[Any], size: int) -> None:
-        question = self._question
-        replayed = question is not None and question.kind not in (Kind.LISTING, Kind.TIME)
-        if replayed:
-            book.replays.add(message.offset or 0)
-        self.account.deliver(message, size, replayed=replayed)
-
-    def _hold(self, book: Book, message: Message[Any], size: int, now: float) -> None:
-        place = (message.epoch or "", message.offset or 0)
-        if place in book.held:
-            self.duplicates += 1
-            return
-        book.held[place] = (message, size)
-        self._held_bytes += size
-        if len(book.held) > HELD_MESSAGES or self._held_bytes > HELD_BYTES:
-            self._give_up("more came than can be held before the server's answer", now)
+        if self.question is not None and self.question.kind is not Kind.TIME:
+            self._ask(self.question, now)
 
     def _query(self) -> HistoryQuery | None:
         self._horizon.note(live=self._recovered)
@@ -248,13 +165,13 @@ class Recall:
         return HistoryQuery(mark.streams, mark.since) if mark.streams or mark.since is not None else None
 
     def _ask(self, question: Question, now: float, *, send: bool = True) -> None:
-        self._question = question
+        self.question = question
         self._set(now + ANSWER)
         if question.kind in (Kind.RECOVER, Kind.HEAL):
             for book in self.ledger.books.values():
                 book.replays.clear()
         if send and question.kind is not Kind.TIME:
-            self._historian.send(History(self.wish.identifier or "", question.query))
+            self.historian.send(History(self.wish.identifier or "", question.query))
 
     def _begin(self) -> None:
         self._rejected, self._told, self._tried = set(), False, False
@@ -264,8 +181,8 @@ class Recall:
 
     def answered(self, *, confirmed: bool, now: float) -> None:
         """The server has told what was asked, or refused to."""
-        self._historian.now = now
-        question = self._question
+        self.historian.now = now
+        question = self.question
         if question is None:
             return
         if question.kind is Kind.LISTING:
@@ -307,7 +224,7 @@ class Recall:
                 self.account.carry_out(settlement, replayed=True)
 
     def _end_healing(self, question: Question, now: float, *, confirmed: bool) -> None:
-        self._question = None
+        self.question = None
         self._begin()
         self._healing.end(question, confirmed=confirmed)
         if self.account.doubts:
@@ -320,7 +237,7 @@ class Recall:
             if since is not None:
                 self._tried = True
                 self._plan.append(Question(Kind.SINCE, HistoryQuery(since=since)))
-            elif self._question is None or self._question.kind is not Kind.TIME:
+            elif self.question is None or self.question.kind is not Kind.TIME:
                 self._plan.append(Question(Kind.TIME, NO_QUERY))
         if self._plan:
             self._ask(self._plan.popleft(), now)
@@ -329,7 +246,7 @@ class Recall:
 
     def _finish(self, now: float) -> None:
         known = [book for book in self.ledger.books.values() if book.mark is not None]
-        same = self._historian.restored or any(book.stream not in self._rejected for book in known)
+        same = self.historian.restored or any(book.stream not in self._rejected for book in known)
         life = max((handle.options.history_life for handle in self.wish.handles), default=0.0)
         old = self._horizon.is_out_of_reach(now, life)
         for book in self.ledger.books.values():
@@ -348,7 +265,7 @@ class Recall:
             self.account.doubts.append("the server may have been started anew meanwhile")
         if not self._told and not self.account.doubts:
             self.account.doubts.append("the server's time is not known: nobody can tell from when on to ask")
-        self._question = None
+        self.question = None
         self._close()
         self._rest(now)
 
@@ -367,14 +284,14 @@ class Recall:
 
     def _rest(self, now: float) -> None:
         self._set(None)
-        self._held_bytes = 0
+        self.intake.settled()
         if self._listings:
             self._list_next(now)
         else:
             self._healing.plan()
 
     def _give_up(self, why: str, now: float) -> None:
-        question = self._question
+        question = self.question
         if question is None:
             for book in self.ledger.books.values():
                 self.account.carry_out(settle(self.ledger, book))
@@ -390,45 +307,45 @@ class Recall:
 
     def tick(self, now: float) -> None:
         """Do what is due."""
-        self._historian.now = now
-        if self._question is None:
+        self.historian.now = now
+        if self.question is None:
             self._healing.tick(now)
-        elif self._question.kind is Kind.TIME:
+        elif self.question.kind is Kind.TIME:
             self._tried = True
             self._next(now)
-        elif self._historian.router.paused:
+        elif self.historian.router.paused:
             # The answer may be among what is not read at the moment.
             self._set(now + ANSWER)
         else:
             # An answer that comes after all must not be taken for that to a later question.
             self._deaf = True
-            self._historian.doubt("no answer to a question for the past")
+            self.historian.doubt("no answer to a question for the past")
             self._give_up("the server did not answer", now)
 
     def _set(self, due: float | None) -> None:
-        self._historian.agenda.put(self, due)
+        self.historian.agenda.put(self, due)
 
     # Listings
 
     def list(self, listing: Listing, now: float) -> None:
         """Have the server tell what it still has, to be seen apart from what is delivered."""
         self._listings.add(listing)
-        if self._question is None and self._live:
+        if self.question is None and self._live:
             self._list_next(now)
 
     def give_up_listing(self, listing: Listing) -> None:
         """Nobody waits for the answer any more; one that is on its way still has to come."""
-        self._listings.give_up(listing, asked=self._question.listing if self._question is not None else None)
+        self._listings.give_up(listing, asked=self.question.listing if self.question is not None else None)
 
     def _list_next(self, now: float) -> None:
         listing = self._listings.next()
         self._ask(Question(Kind.LISTING, listing.query, listing), now)
 
     def _end_listing(self, question: Question, error: CableError | None, now: float) -> None:
-        self._question = None
+        self.question = None
         if question.listing is not None:
             for message, size in self._listings.end(question.listing, error, now):
-                self.take(message, size, now)
+                self.intake.take(message, size, now)
         for book in self.ledger.books.values():
             if book.held:
                 self._healing.mind(book, now)
