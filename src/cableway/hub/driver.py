@@ -168,7 +168,7 @@ class Driver:
             Move.FAIL: self._fail,
             Move.PAUSE: self._pause,
             Move.GO_LIVE: self._go_live,
-            Move.MEET: lambda wish, _: self._meet(wish),
+            Move.MEET: self._meet,
             Move.GO_DOWN: lambda wish, _: self._go_down(wish),
             Move.REFUSE: lambda wish, _: self._refuse(wish),
             Move.QUIET: lambda wish, now: self.agenda.put(wish, max(now, wish.last_command + QUIET)),
@@ -245,8 +245,10 @@ class Driver:
         self.attendance.confirmed(wish, now)
         self.router.release_early(wish, now)
 
-    def _meet(self, wish: Wish) -> None:
+    def _meet(self, wish: Wish, now: float) -> None:
         self._live.add(wish)
+        if not wish.recall.live:
+            wish.recall.confirmed(now)
         # The joiner is the last one; the others know.
         self._confirm(wish.handles[-1])
 

@@ -151,6 +151,8 @@ class Hub:
             handle.tell(None)
         if wish.handles:
             return
+        # Nobody is there to miss anything: whoever joins now begins anew.
+        self._begin_recall(wish)
         if wish.stand is Stand.GONE:
             self._driver.part(wish)
             return
@@ -292,7 +294,7 @@ class Hub:
         if callable(identifier):
             wish = Wish("a stream named by a function", None, identifier)
             wish.decoder = self._decoder("")
-            wish.recall = Recall(wish, self.historian)
+            self._begin_recall(wish)
             self._unnamed[wish] = None
         else:
             self._renounced.discard(identifier)
@@ -308,9 +310,13 @@ class Hub:
     def _new(self, identifier: Identifier) -> Wish:
         wish = self._wishes[identifier] = Wish(identifier, identifier)
         wish.decoder = self._decoder(identifier)
-        wish.recall = Recall(wish, self.historian)
-        self.places.load(wish)
+        self._begin_recall(wish)
         return wish
+
+    def _begin_recall(self, wish: Wish) -> None:
+        former: Recall | None = getattr(wish, "recall", None)
+        wish.recall = Recall(wish, self.historian, owed=0 if former is None else former.end())
+        self.places.load(wish)
 
     def _decoder(self, identifier: str) -> Decoder:
         return Decoder(identifier, self._codec, self._dialect, self._stray)

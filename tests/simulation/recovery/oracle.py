@@ -78,6 +78,8 @@ class Account:
     ends: float | None = None
     """When it was given up; ``None``: never."""
     seen: list[Seen] = field(factory=list)
+    listed: set[tuple[str, int]] = field(factory=set)
+    """What it was shown of the past: of a stream that had brought nothing before, that is not delivered as well."""
     unknown: list[Unknown] = field(factory=list)
     holes: list[Hole] = field(factory=list)
     dropped: int = 0
@@ -204,7 +206,7 @@ def _disorder(account: Account, published: dict[tuple[str, int], Publication], r
 def _missing(account: Account, published: Iterable[Publication], rules: Rules) -> list[Publication]:
     if account.begins is None:
         return []
-    seen = {one.key for one in account.seen}
+    seen = {one.key for one in account.seen} | account.listed
     ends = float("inf") if account.ends is None else account.ends
     last: dict[str, int] = {}
     for message in account.seen:

@@ -214,6 +214,7 @@ class Reader:
             if number <= last.get(stream, 0) or stream not in self.account.streams:
                 self.account.faults.append(f"{stream} {number} after {last.get(stream, 0)} in the past of {begins:.2f}")
             last[stream] = number
+            self.account.listed.add((stream, number))
 
     async def stop(self) -> None:
         """Read no more."""

@@ -20,7 +20,7 @@ from cableway.hub.recall.ledger import Ledger
 from cableway.hub.recall.limits import ANSWER, OLD
 from cableway.hub.recall.listings import Listings
 from cableway.hub.recall.questions import NO_QUERY, Kind, Question
-from cableway.hub.recall.settling import Hole, drop_behind, settle, settle_first, settle_rejected
+from cableway.hub.recall.settling import TOO_LATE, Hole, drop_behind, settle, settle_first, settle_rejected
 from cableway.states import State
 from cableway.wire.commands import History, Subscribe
 from cableway.wire.positions import Bookmark, HistoryQuery, Position
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 class Recall:
     """The account of one subscription."""
 
-    def __init__(self, wish: Wish, historian: Historian) -> None:
+    def __init__(self, wish: Wish, historian: Historian, *, owed: int = 0) -> None:
         self.ledger: Ledger = Ledger()
         self.due: float | None = None
         """When :meth:`tick` has something to do."""
@@ -60,7 +60,8 @@ class Recall:
         # all that was missed before this line has been told.
         self._missed = self._live = self._deaf = self._recovered = False
         # Whether the server, or the one before it, had the subscription before.
-        self._former = False
+        self._former = self._waited = False
+        self._owed = owed
         self._newcomer = True
         self._rejected: set[str] = set()
         # What was published since the horizon has been told; has been asked for, or cannot be.
@@ -91,6 +92,11 @@ class Recall:
     def can_heal(self) -> bool:
         """Whether the server answers questions; on a line on which it left one unanswered it is asked no more."""
         return self._live and not self._deaf
+
+    @property
+    def live(self) -> bool:
+        """Whether the server has the subscription, as far as this one was told."""
+        return self._live
 
     @property
     def idle(self) -> bool:
@@ -127,18 +133,24 @@ class Recall:
         elif (query := self._query()) is not None:
             self._ask(Question(Kind.RECOVER, query), now)
         else:
-            self._next(now)
+            self._close("no message had come yet, nor the server's time: there is no place to go on from")
 
-    def end(self) -> None:
-        """The subscription is gone, or is somebody else's."""
+    def end(self) -> int:
+        """The subscription is gone, or is somebody else's; return how many answers are still to come on this line."""
+        owed = self._owed + (self.question is not None and not self._waits)
         self.line_down()
         for book in self.ledger.books.values():
             book.held.clear()
+        return owed
 
     def line_down(self) -> None:
         """The line is gone, and every answer with it; what is held may be told again, or not."""
         self._horizon.note(live=self._recovered)
+        # Lines that are gone before the server beats are not waited on again and again: messages are held meanwhile.
+        self._waited = self._waited or self._waits
+        self._cut_short()
         self._live = self._asked = self._deaf = self._recovered = False
+        self._owed = 0
         self._with = self.question = None
         self._plan.clear()
         self._set(None)
@@ -147,9 +159,22 @@ class Recall:
         for book in self.ledger.books.values():
             drop_behind(book)
 
+    @property
+    def _waits(self) -> bool:
+        return self.question is not None and self.question.kind is Kind.TIME
+
+    def _cut_short(self) -> None:
+        """Tell the doubts of a recovery that the line has cut short: what they are about was delivered already."""
+        if self.question is None or not self.question.recovers:
+            return
+        if any(question.kind is Kind.CHECK for question in (self.question, *self._plan)):
+            self.account.doubts.append(TOO_LATE)
+        if self.account.doubts:
+            self.account.give()
+
     def beaten(self, now: float) -> None:
         """The server beat, and so told its time."""
-        if self.question is not None and self.question.kind is Kind.TIME:
+        if self._waits:
             self._horizon.note(live=self._recovered)
             if self._horizon.since is not None:
                 self._next(now)
@@ -183,6 +208,10 @@ class Recall:
         """The server has told what was asked, or refused to."""
         self.historian.now = now
         question = self.question
+        if self._owed > 0:
+            # To a question of whoever had the subscription before.
+            self._owed -= 1
+            return
         if question is None:
             return
         if question.kind is Kind.LISTING:
@@ -198,12 +227,11 @@ class Recall:
         streams = question.query.streams
         if question.kind is Kind.CHECK:
             if not confirmed:
-                self.account.doubts.append(
-                    "there may have been messages before the oldest one that the server still had"
-                )
+                self.account.doubts.append(TOO_LATE)
         elif confirmed:
-            self._told = self._told or question.query.since is not None
-            self._settle_first()
+            if question.query.since is not None:
+                self._told = True
+                self._settle_first()
         elif question.kind is Kind.RECOVER and len(streams) > 1:
             self._plan.extend(Question(Kind.SINGLE, HistoryQuery({name: at})) for name, at in streams.items())
         elif streams:
@@ -237,7 +265,7 @@ class Recall:
             if since is not None:
                 self._tried = True
                 self._plan.append(Question(Kind.SINCE, HistoryQuery(since=since)))
-            elif self.question is None or self.question.kind is not Kind.TIME:
+            elif not self._waited and not self._rejected and not self._waits:
                 self._plan.append(Question(Kind.TIME, NO_QUERY))
         if self._plan:
             self._ask(self._plan.popleft(), now)

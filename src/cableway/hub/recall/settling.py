@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from cableway.hub.recall.ledger import Ledger
 
 
+TOO_LATE = "there may have been messages before the oldest one that the server still had"
+
+
 @frozen
 class Hole:
     """Messages of a stream that are missing, first and last included."""
@@ -56,7 +59,7 @@ def settle_first(ledger: Ledger, book: Book) -> Settlement:
         return done
     ledger.begin(book, epoch, min(offset for era, offset in book.held if era == epoch) - 1)
     if book.last:
-        done.doubt = "there may have been messages before the oldest one that the server still had"
+        done.doubt = TOO_LATE
     _run_out(book, done)
     book.held.clear()
     return done
