@@ -64,7 +64,7 @@ async def ask_history(engine: Engine, handle: Handle, query: HistoryQuery, timeo
             return
         answer.set_exception(found) if isinstance(found, CableError) else answer.set_result(found)
 
-    listing = Listing(query, done)
+    listing = Listing(query, done, int(wall_clock()))
     recall = handle.wish.recall
     recall.list(listing, engine.home.now())
     engine.settle()

@@ -28,6 +28,8 @@ class Book:
     """The offset up to which all was delivered, or is known to be lost; ``None``: nothing was, so far."""
     heard: float = float("inf")
     """When something last came by it, or it was found to be up to date; never, so far, is no long time ago."""
+    first: int = 0
+    """Where it began; nothing before that was ever delivered."""
     mark: int | None = None
     """Where it was when the present recovery began."""
     asked_at: float = float("-inf")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cableway.hub.recall.book import Book
     from cableway.hub.recall.recall import Recall
 
-GRACE = 0.05
+GRACE = 0.1
 """Seconds that a hole stays open by itself: messages published in one moment may come in another order."""
 
 EVERY = 1.0
@@ -66,13 +66,19 @@ class Healing:
             if book.last is None and book.hole_at is not None and now >= book.hole_at + GRACE:
                 begun = settle_first(recall.ledger, book)
                 begun.doubt = ""
+                book.first = min((step[0].offset or 0 for step in begun.steps if not isinstance(step, Hole)), default=0)
                 recall.account.carry_out(begun)
         for book in recall.ledger.books.values():
             position = book.position
             if book.hole_at is None or position is None or now < max(book.hole_at + GRACE, book.asked_at + EVERY):
                 continue
             book.asked_at = now
-            hole = Hole(book.stream, book.epoch, position.offset + 1, min(book.ahead(), default=1) - 1)
+            ahead = book.ahead()
+            if not ahead:
+                # What was held came in its turn after all, or is of another era.
+                recall.account.carry_out(settle(recall.ledger, book))
+                continue
+            hole = Hole(book.stream, book.epoch, position.offset + 1, ahead[0] - 1)
             self._ask(Question(Kind.HEAL, HistoryQuery({book.stream: position}), hole=hole), now)
             return
         self.plan()

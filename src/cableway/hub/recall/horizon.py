@@ -41,6 +41,11 @@ class Horizon:
         if at is not None:
             self.since = max(self.since or 0, at)
 
+    def begun(self, wall: int, now: float) -> int:
+        """Return since when the server has had the subscription, by our own clock if its time is not known: *wall*."""
+        self.note(live=False)
+        return self.since or max(1, wall - MARGIN - int(now - (self._from or now)))
+
     def is_out_of_reach(self, now: float, life: float) -> bool:
         """Tell whether a server that keeps messages for *life* seconds may have forgotten, or set its clock back."""
         server = self._historian.clock.at(now)

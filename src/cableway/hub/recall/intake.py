@@ -89,6 +89,11 @@ class Intake:
 
     def _again(self, book: Book, message: Message[Any], size: int, *, idle: float) -> None:
         offset = message.offset or 0
+        if 0 < offset < book.first and idle < RESTART_IDLE:
+            # It was overtaken by the one that we began with, by too much to be waited for: order counts for more.
+            self._account.gap(Hole(book.stream, book.epoch, offset, book.first - 1), healed=False)
+            book.first = offset
+            return
         if idle < RESTART_IDLE or offset in book.replays:
             self.duplicates += 1
             return

@@ -1,4 +1,9 @@
-"""Users' wishes to see what the server still has: shown apart from what is delivered."""
+"""Users' wishes to see what the server still has: shown apart from what is delivered.
+
+By a stream that has brought nothing yet, old and new cannot be told apart. So the server is asked twice: what it still
+has, and then what was published since the subscription was made. What is in the second answer is delivered, to all who
+hold the subscription; the rest of the first is shown to the one who asked.
+"""
 
 from __future__ import annotations
 
@@ -24,22 +29,48 @@ class Listing:
     query: HistoryQuery
     done: Callable[[list[Message[Any]] | CableError], None]
     """Takes the answer, once."""
+    wall: int = 0
+    """Unix seconds by our own clock when it was made, for want of the server's time."""
     marks: dict[str, tuple[str, int]] = field(factory=dict)
-    """Epoch and offset of each stream when it was asked: what comes after them is delivered, not listed."""
+    """Epoch and offset of each stream when it was asked: what comes after them is delivered, not shown."""
     found: dict[tuple[str, str, int], Arrival] = field(factory=dict)
+    """The first answer."""
+    fresh: dict[tuple[str, str, int], Arrival] = field(factory=dict)
+    """The second one, and what came live meanwhile."""
+    sorting: bool = False
+    """Whether the second question was asked."""
     given_up: bool = False
     """Whether nobody waits for the answer any more."""
 
     def take(self, message: Message[Any], size: int) -> bool:
-        """List a message, if it is not one to deliver."""
+        """Keep a message that is not to be delivered, or not yet."""
         epoch, offset = message.epoch or "", message.offset or 0
         era, mark = self.marks.get(message.stream or "", (epoch, offset))
         if era != epoch or offset > mark:
             return False
-        message.replayed = True
         # Live and out of the past, it may come twice.
-        self.found[message.stream or "", epoch, offset] = (message, size)
+        kept = self.fresh if self.sorting and message.stream not in self.marks else self.found
+        kept[message.stream or "", epoch, offset] = (message, size)
         return True
+
+    @property
+    def unsorted(self) -> bool:
+        """Whether it is not known what of it is new."""
+        return any(stream not in self.marks for stream, _, _ in self.found)
+
+    def finish(self, error: CableError | None) -> list[Arrival]:
+        """Hand out the list, or *error*; return what is to be delivered, in order."""
+        if error is not None:
+            self.done(error)
+        else:
+            shown = [self.found[place][0] for place in sorted(self.found.keys() - self.fresh.keys())]
+            for message in shown:
+                message.replayed = True
+            self.done(shown)
+        if error is not None and not self.sorting:
+            # Nobody will tell what of it is new: rather too much than too little.
+            self.fresh |= {place: one for place, one in self.found.items() if place[0] not in self.marks}
+        return [self.fresh[place] for place in sorted(self.fresh)]
 
 
 class Listings:
@@ -69,26 +100,13 @@ class Listings:
         listing.marks = {book.stream: (book.epoch, book.last) for book in books if book.last is not None}
         return listing
 
-    def end(self, listing: Listing, error: CableError | None, now: float) -> list[Arrival]:
-        """Take the answer to *listing*; return what has to be delivered after all.
-
-        By a stream that had brought nothing before, old and new cannot be told apart. What is listed then is not
-        delivered, and what follows is; where nobody sees the list, all is delivered.
-        """
+    def end(self, listing: Listing, error: CableError | None) -> list[Arrival]:
+        """Be done with *listing*; return what has to be delivered, in order."""
         self._waiting.popleft()
-        found = [listing.found[place] for place in sorted(listing.found)]
-        fresh = [arrival for arrival in found if arrival[0].stream not in listing.marks]
-        seen = error is None and not listing.given_up
-        if seen:
-            for message, _ in fresh:
-                book = self._ledger.open(message.stream or "")
-                self._ledger.begin(book, message.epoch or "", message.offset or 0)
-                book.heard = now
-        listing.done([message for message, _ in found] if error is None else error)
-        return [] if seen else fresh
+        return listing.finish(error)
 
     def fail(self, error: CableError) -> None:
-        """Have all of them fail."""
+        """Have all of them fail, because the line is gone: the next one is asked for all that is new."""
         waiting = [*self._waiting]
         self._waiting.clear()
         for listing in waiting:

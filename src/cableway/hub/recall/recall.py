@@ -154,7 +154,8 @@ class Recall:
         self._with = self.question = None
         self._plan.clear()
         self._set(None)
-        self._listings.fail(NotConnected(State.DISCONNECTED.value, "the line broke before the answer came"))
+        broken = NotConnected(State.DISCONNECTED.value, "the line broke before the answer came")
+        self._listings.fail(broken)
         self.ledger.forget_endings()
         for book in self.ledger.books.values():
             drop_behind(book)
@@ -370,10 +371,15 @@ class Recall:
         self._ask(Question(Kind.LISTING, listing.query, listing), now)
 
     def _end_listing(self, question: Question, error: CableError | None, now: float) -> None:
+        listing = question.listing
         self.question = None
-        if question.listing is not None:
-            for message, size in self._listings.end(question.listing, error, now):
-                self.intake.take(message, size, now)
+        if listing is not None and error is None and listing.unsorted and not listing.sorting:
+            listing.sorting = True
+            since = self._horizon.begun(listing.wall, now)
+            self._ask(Question(Kind.LISTING, HistoryQuery(since=since), listing), now)
+            return
+        for message, size in self._listings.end(listing, error) if listing is not None else ():
+            self.intake.take(message, size, now)
         for book in self.ledger.books.values():
             if book.held:
                 self._healing.mind(book, now)
