@@ -78,6 +78,8 @@ class Account:
     ends: float | None = None
     """When it was given up; ``None``: never."""
     seen: list[Seen] = field(factory=list)
+    looked_back: bool = False
+    """Whether it asked for the past: with a wrong clock some of that is delivered."""
     listed: set[tuple[str, int]] = field(factory=set)
     """What it was shown of the past: of a stream that had brought nothing before, that is not delivered as well."""
     unknown: list[Unknown] = field(factory=list)
@@ -95,6 +97,11 @@ class Account:
     """What its user noticed at once."""
     own: frozenset[str] = frozenset()
     """Sessions of this client: what was kept from them need not, but may, come."""
+
+    @property
+    def may_look_back(self) -> bool:
+        """Whether it may see what is older than its confirmation."""
+        return self.resumes or self.looked_back
 
 
 @frozen
@@ -165,7 +172,7 @@ def _strangers(account: Account, published: dict[tuple[str, int], Publication]) 
             out.append(f"{one.key} was never published to it")
         elif account.begins is None and not account.resumes:
             out.append(f"{one.key} came without a confirmation")
-        elif account.begins is not None and publication.at < account.begins - EARLY and not account.resumes:
+        elif account.begins is not None and publication.at < account.begins - EARLY and not account.may_look_back:
             out.append(f"{one.key} of {publication.at:.2f} is from long before it was subscribed, {account.begins:.2f}")
         elif account.ends is not None and publication.at > account.ends:
             out.append(f"{one.key} was published after it was given up")

@@ -215,6 +215,7 @@ class Reader:
                 self.account.faults.append(f"{stream} {number} after {last.get(stream, 0)} in the past of {begins:.2f}")
             last[stream] = number
             self.account.listed.add((stream, number))
+        self.account.looked_back = True
 
     async def stop(self) -> None:
         """Read no more."""

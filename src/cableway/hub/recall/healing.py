@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cableway.hub.recall.questions import Kind, Question
-from cableway.hub.recall.settling import Hole, settle, settle_first
+from cableway.hub.recall.settling import Hole, begin_first, settle
 from cableway.wire.positions import HistoryQuery
 
 if TYPE_CHECKING:
@@ -64,10 +64,7 @@ class Healing:
         recall = self._recall
         for book in recall.ledger.books.values():
             if book.last is None and book.hole_at is not None and now >= book.hole_at + GRACE:
-                begun = settle_first(recall.ledger, book)
-                begun.doubt = ""
-                book.first = min((step[0].offset or 0 for step in begun.steps if not isinstance(step, Hole)), default=0)
-                recall.account.carry_out(begun)
+                self._begin(book, now)
         for book in recall.ledger.books.values():
             position = book.position
             if book.hole_at is None or position is None or now < max(book.hole_at + GRACE, book.asked_at + EVERY):
@@ -82,6 +79,13 @@ class Healing:
             self._ask(Question(Kind.HEAL, HistoryQuery({book.stream: position}), hole=hole), now)
             return
         self.plan()
+
+    def _begin(self, book: Book, now: float) -> None:
+        recall = self._recall
+        begin_first(recall.ledger, book)
+        while (arrival := book.next()) is not None:
+            recall.account.deliver(*arrival, replayed=False)
+        book.hole_at = now if book.held else None
 
     def end(self, question: Question, *, confirmed: bool) -> None:
         """The server has answered, or will not."""

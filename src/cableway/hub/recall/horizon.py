@@ -41,10 +41,16 @@ class Horizon:
         if at is not None:
             self.since = max(self.since or 0, at)
 
-    def begun(self, wall: int, now: float) -> int:
-        """Return since when the server has had the subscription, by our own clock if its time is not known: *wall*."""
+    def begun(self, wall: int, now: float, *, alone: bool) -> int | None:
+        """Return since when the server has had the subscription.
+
+        If its time is not known it is by our own clock: *wall*. That may be wrong, and must then not keep from others
+        what is new: for who is not *alone* it is ``None``.
+        """
         self.note(live=False)
-        return self.since or max(1, wall - MARGIN - int(now - (self._from or now)))
+        if self.since is not None or not alone:
+            return self.since
+        return max(1, wall - MARGIN - int(now - (self._from or now)))
 
     def is_out_of_reach(self, now: float, life: float) -> bool:
         """Tell whether a server that keeps messages for *life* seconds may have forgotten, or set its clock back."""

@@ -40,7 +40,7 @@ class Question:
     @property
     def recovers(self) -> bool:
         """Whether it is one of those that end in an account of what was missed."""
-        return self.kind not in (Kind.HEAL, Kind.LISTING)
+        return self.listing is None and self.kind is not Kind.HEAL
 
 
 NO_QUERY = HistoryQuery(since=1)

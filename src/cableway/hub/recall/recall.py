@@ -175,7 +175,9 @@ class Recall:
 
     def beaten(self, now: float) -> None:
         """The server beat, and so told its time."""
-        if self._waits:
+        if self._waits and self.question is not None and self.question.listing is not None:
+            self._sort(self.question.listing, now)
+        elif self._waits:
             self._horizon.note(live=self._recovered)
             if self._horizon.since is not None:
                 self._next(now)
@@ -288,7 +290,7 @@ class Recall:
             else:
                 settlement = settle(self.ledger, book)
             self.account.carry_out(settlement)
-        if old and not known:
+        if old:
             self.account.doubts.append("the server may not keep messages for that long")
         if not same and not known and not self._newcomer:
             self.account.doubts.append("the server may have been started anew meanwhile")
@@ -324,7 +326,7 @@ class Recall:
         if question is None:
             for book in self.ledger.books.values():
                 self.account.carry_out(settle(self.ledger, book))
-        elif question.kind is Kind.LISTING:
+        elif question.listing is not None:
             self._end_listing(question, HistoryTimeout(self.wish.label, ANSWER), now)
         elif question.kind is Kind.HEAL:
             self._end_healing(question, now, confirmed=False)
@@ -339,7 +341,7 @@ class Recall:
         self.historian.now = now
         if self.question is None:
             self._healing.tick(now)
-        elif self.question.kind is Kind.TIME:
+        elif self._waits and self.question.listing is None:
             self._tried = True
             self._next(now)
         elif self.historian.router.paused:
@@ -370,13 +372,19 @@ class Recall:
         listing = self._listings.next()
         self._ask(Question(Kind.LISTING, listing.query, listing), now)
 
+    def _sort(self, listing: Listing, now: float) -> None:
+        since = self._horizon.begun(listing.wall, now, alone=len(self.wish.handles) == 1)
+        if since is None:
+            self._ask(Question(Kind.TIME, NO_QUERY, listing), now)
+        else:
+            listing.sorting = True
+            self._ask(Question(Kind.LISTING, HistoryQuery(since=since), listing), now)
+
     def _end_listing(self, question: Question, error: CableError | None, now: float) -> None:
         listing = question.listing
         self.question = None
         if listing is not None and error is None and listing.unsorted and not listing.sorting:
-            listing.sorting = True
-            since = self._horizon.begun(listing.wall, now)
-            self._ask(Question(Kind.LISTING, HistoryQuery(since=since), listing), now)
+            self._sort(listing, now)
             return
         for message, size in self._listings.end(listing, error) if listing is not None else ():
             self.intake.take(message, size, now)

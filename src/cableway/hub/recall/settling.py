@@ -53,16 +53,25 @@ def settle_first(ledger: Ledger, book: Book) -> Settlement:
     The server may have kept too little: unless the first message is the stream's very first, there is doubt.
     """
     done = Settlement()
-    book.hole_at = None
-    epoch = next((epoch for epoch, _ in reversed(book.held)), None)
-    if epoch is None:
+    if not begin_first(ledger, book):
         return done
-    ledger.begin(book, epoch, min(offset for era, offset in book.held if era == epoch) - 1)
     if book.last:
         done.doubt = TOO_LATE
     _run_out(book, done)
     book.held.clear()
     return done
+
+
+def begin_first(ledger: Ledger, book: Book) -> bool:
+    """Begin a book right before the first of what is held of the newest era; tell whether anything is."""
+    book.hole_at = None
+    epoch = next((epoch for epoch, _ in reversed(book.held)), None)
+    if epoch is None:
+        return False
+    first = min(offset for era, offset in book.held if era == epoch)
+    ledger.begin(book, epoch, first - 1)
+    book.first = first
+    return True
 
 
 def settle_rejected(ledger: Ledger, book: Book, *, told: bool, same_server: bool) -> Settlement:
