@@ -48,8 +48,12 @@ class Book:
         """From where to go on; ``None`` before the first message."""
         return None if self.last is None else Position(self.epoch, self.last)
 
+    floor: int = 0
+    """Up to where all of its epoch was delivered before its place was forgotten."""
+
     def forget(self) -> None:
         """Its place is of no more use: begin with whatever comes next."""
+        self.floor = self.last or 0
         self.last = self.mark = self.hole_at = None
 
     def ahead(self) -> list[int]:

@@ -64,7 +64,8 @@ class Healing:
         recall = self._recall
         for book in recall.ledger.books.values():
             if book.last is None and book.hole_at is not None and now >= book.hole_at + GRACE:
-                self._begin(book, now)
+                self.begin(book)
+                book.hole_at = now if book.held else None
         for book in recall.ledger.books.values():
             position = book.position
             if book.hole_at is None or position is None or now < max(book.hole_at + GRACE, book.asked_at + EVERY):
@@ -80,12 +81,12 @@ class Healing:
             return
         self.plan()
 
-    def _begin(self, book: Book, now: float) -> None:
+    def begin(self, book: Book) -> None:
+        """Deliver the first messages of a stream, as far as they follow on each other."""
         recall = self._recall
         begin_first(recall.ledger, book)
         while (arrival := book.next()) is not None:
             recall.account.deliver(*arrival, replayed=False)
-        book.hole_at = now if book.held else None
 
     def end(self, question: Question, *, confirmed: bool) -> None:
         """The server has answered, or will not."""

@@ -41,7 +41,7 @@ class Ledger:
         if epoch != book.epoch:
             self._by_tail.pop(book.tail, None)
             book.tail = b""
-        book.epoch, book.last, book.first = epoch, last, 0
+        book.epoch, book.last, book.first, book.floor = epoch, last, 0, 0
         book.replays.clear()
 
     def advance(self, run: list[bytes], now: float) -> int:

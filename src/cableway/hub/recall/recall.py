@@ -159,6 +159,9 @@ class Recall:
         self.ledger.forget_endings()
         for book in self.ledger.books.values():
             drop_behind(book)
+            if book.hole_at is not None and book.last is None:
+                # Its first messages came live: there is nothing to wait for any more.
+                self._healing.begin(book)
 
     @property
     def _waits(self) -> bool:

@@ -65,6 +65,8 @@ def settle_first(ledger: Ledger, book: Book) -> Settlement:
 def begin_first(ledger: Ledger, book: Book) -> bool:
     """Begin a book right before the first of what is held of the newest era; tell whether anything is."""
     book.hole_at = None
+    for place in [place for place in book.held if place[0] == book.epoch and place[1] <= book.floor]:
+        del book.held[place]
     epoch = next((epoch for epoch, _ in reversed(book.held)), None)
     if epoch is None:
         return False
