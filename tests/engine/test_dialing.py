@@ -21,8 +21,11 @@ from cableway import (
     UnsupportedProtocol,
     UsageError,
 )
-from cableway.engine.dialing import OFFERED, Dialer, Dialing, dial_failure
+from cableway.engine.dialing import Dialer, Dialing, dial_failure
 from tests.scripted import background, line, refusal, settle
+
+
+OFFERED = ("actioncable-v1-ext-json",)
 
 
 def dialing(**changes: Any) -> Dialing:
@@ -35,7 +38,6 @@ def dialing(**changes: Any) -> Dialing:
         "origin": None,
         "ssl": None,
         "proxy": True,
-        "subprotocols": OFFERED,
         "timeout": 10.0,
     }
     return Dialing(**{**plain, **changes})
@@ -50,7 +52,7 @@ async def requested(subject: Dialer) -> DialRequest:
     """Have everything asked, as a dial does."""
     subject.turn(now=0)
     await subject.locate()
-    return await subject.request()
+    return await subject.request(OFFERED)
 
 
 def failed(subject: Dialer) -> None:

@@ -6,10 +6,13 @@ import pytest
 
 from cableway.errors import (
     CableError,
+    HistoryRejected,
+    HistoryTimeout,
     LineClosed,
     MailboxOverflow,
     NamingFault,
     NotConnected,
+    NotSupported,
     PresenceFailed,
     PresenceTimeout,
     PublishFailed,
@@ -72,6 +75,24 @@ CASES: list[tuple[CableError, str, bool]] = [
         f"{CHANNEL}: the mailbox is full (10000 messages); read faster, or choose another overflow policy",
         False,
     ),
+    (
+        HistoryRejected(CHANNEL),
+        (
+            f"{CHANNEL}: the server has no such history: it keeps none (AnyCable does with a broker), it does not "
+            "reach that far back, or it was started anew since"
+        ),
+        False,
+    ),
+    (HistoryTimeout(CHANNEL, 10.0), f"{CHANNEL}: no answer to the question for its history within 10 s", True),
+    (
+        NotSupported("history", "actioncable-v1-json"),
+        (
+            "history is not part of actioncable-v1-json; AnyCable's extended protocol has it: leave protocol='auto', "
+            "with such a server"
+        ),
+        False,
+    ),
+    (NotSupported("presence", "x", "do without"), "presence is not part of x; do without", False),
     (NotConnected("disconnected", "nothing was sent"), "the cable is disconnected: nothing was sent", True),
     (NotConnected("idle"), "the cable is idle", True),
     (

@@ -13,7 +13,8 @@ from cableway.types import Identifier
 from cableway.wire.codecs.json import JSONCodec
 from cableway.wire.commands import Subscribe
 from cableway.wire.dialects.base import BaseDialect
-from cableway.wire.frames import Data
+from cableway.wire.dialects.extended import ExtendedDialect
+from cableway.wire.frames import Confirm, Data, Reject
 
 if TYPE_CHECKING:
     from cableway.events import Event
@@ -34,8 +35,9 @@ def frame(name: str, message: Any) -> bytes:
 class Desk:
     """Drives a hub step by step and keeps what it asked for and told."""
 
-    def __init__(self, *, up: bool = True) -> None:
-        self.hub = Hub(JSONCodec(), BaseDialect(), Random(7))
+    def __init__(self, *, up: bool = True, extended: bool = False) -> None:
+        dialect = ExtendedDialect() if extended else BaseDialect()
+        self.hub = Hub(JSONCodec(), dialect, Random(7))
         self.now = 100.0
         self.told: dict[int, list[Event | None]] = {}
         self.strays: list[bytes] = []
@@ -76,7 +78,7 @@ class Desk:
 
     def line_up(self) -> None:
         """Welcome the client."""
-        self.hub.line_up("memory", self.now, protocol="actioncable-v1-json")
+        self.hub.line_up("memory", self.now, protocol=self.hub.historian.protocol)
 
     def line_down(self) -> None:
         """Cut the line."""
@@ -84,21 +86,21 @@ class Desk:
 
     def confirm(self, name: str = "A") -> None:
         """Confirm a subscription."""
-        self.hub.confirmed(identifier(name), self.now)
+        self.hub.hear(Confirm(identifier(name)), self.now)
 
     def reject(self, name: str = "A") -> None:
         """Reject a subscription, or take it back."""
-        self.hub.rejected(identifier(name), self.now)
+        self.hub.hear(Reject(identifier(name)), self.now)
 
     def data(self, name: str, message: Any) -> None:
         """Send a message by the way of frames that were read in full."""
         raw = frame(name, message)
-        self.hub.router.deliver(Data(identifier(name), message), raw, 0.0)
+        self.hub.router.deliver(Data(identifier(name), message), raw, 0.0, self.now)
 
     def route(self, *frames: bytes) -> list[bytes]:
         """Send raw frames by the fast way; return those that took the slow one."""
         slow: list[bytes] = []
-        self.hub.router.route(list(frames), 0.0, slow.append)
+        self.hub.router.route(list(frames), 0.0, self.now, slow.append)
         return slow
 
     # Time

@@ -14,7 +14,7 @@ from cableway.types import Identifier
 from cableway.wire.codecs.json import JSONCodec
 from cableway.wire.commands import AskPresence, Join, Leave, Subscribe, Unsubscribe
 from cableway.wire.dialects.extended import EXTENDED_SUBPROTOCOL, ExtendedDialect
-from cableway.wire.frames import PresenceChange
+from cableway.wire.frames import Confirm, PresenceChange
 from cableway.wire.positions import Member
 
 ROOM = Identifier("I")
@@ -24,7 +24,7 @@ ANN = Member("ann")
 def up() -> Hub:
     """Make a hub whose line is up."""
     hub = Hub(JSONCodec(), ExtendedDialect(), Random(1))
-    hub.line_up("memory", EXTENDED_SUBPROTOCOL, 0)
+    hub.line_up("memory", 0, protocol=EXTENDED_SUBPROTOCOL)
     return hub
 
 
@@ -38,7 +38,7 @@ def test_all_handles_hear_and_a_join_goes_with_its_own() -> None:
     hub, heard = up(), list[Event | None]()
     one, two = hub.join(ROOM, DEFAULT_OPTIONS, heard.append, 0), hub.join(ROOM, DEFAULT_OPTIONS, heard.append, 0)
     assert sent(hub) == [Subscribe(ROOM)]
-    hub.confirmed(ROOM, 1)
+    hub.hear(Confirm(ROOM), 1)
     hub.attendance.join(one, ANN, 1)
     hub.attendance.news(PresenceChange(ROOM, "join", ANN), 1)
     hub.attendance.news(PresenceChange("other", "join", ANN), 1)
@@ -55,7 +55,7 @@ def test_a_new_session_is_told_anew() -> None:
     """After a loss, after a hand-over, and after a refusal that was taken back by a new line."""
     hub = up()
     handle = hub.join(ROOM, DEFAULT_OPTIONS, lambda _: None, 0)
-    hub.confirmed(ROOM, 1)
+    hub.hear(Confirm(ROOM), 1)
     hub.attendance.join(handle, ANN, 1)
     hub.attendance.book(handle.wish, 1).watch(1)
     hub.attendance.hand_on(handle.wish)
@@ -66,8 +66,8 @@ def test_a_new_session_is_told_anew() -> None:
     hub.attendance.gap(handle.wish, 2)
     hub.line_down(None, 3)
     assert hub.attendance.deadline is None
-    hub.line_up("memory", EXTENDED_SUBPROTOCOL, 4)
-    hub.confirmed(ROOM, 5)
+    hub.line_up("memory", 4, protocol=EXTENDED_SUBPROTOCOL)
+    hub.hear(Confirm(ROOM), 5)
     assert sent(hub) == [Subscribe(ROOM), Join(ROOM, ANN), AskPresence(ROOM)]
     hub.tick(10)
     assert sent(hub) == [AskPresence(ROOM)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from cableway.hub.effects import HubEffect
+from cableway.wire.frames import Ping
 from tests.hub.desk import Desk, identifier, unread
 
 
@@ -22,8 +23,21 @@ def test_each_effect_is_asked_for_by_someone() -> None:
     unread(full)
     desk.wait(10)
     seen += [type(effect) for effect in desk.effects()]
+    seen += night()
 
     assert set(seen) == set(get_args(HubEffect))
+
+
+def night() -> list[type[HubEffect]]:
+    """On a line with a past, what was missed is asked for; the server says nothing, and the user is to help himself."""
+    desk = Desk(extended=True)
+    desk.live(on_resync=print)
+    desk.hub.hear(Ping(1_800_000_000), desk.now)
+    desk.line_down()
+    desk.line_up()
+    desk.confirm()
+    desk.wait(11)
+    return [type(effect) for effect in desk.effects()]
 
 
 def test_effects_come_in_the_order_in_which_they_were_asked_for() -> None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cableway.errors import LineClosed, SubscriptionRejected, SubscriptionTimeout
-from cableway.events import ConfirmationTimedOut, Connected, Disconnected, HandedOver, Rejected
+from cableway.events import ConfirmationTimedOut, Connected, Disconnected, HandedOver, Recovered, Rejected
 from cableway.hub.effects import Name, Recycle
 from cableway.hub.hub import RENOUNCED_LIMIT
 from cableway.states import Recovery, SubscriptionState
+from cableway.wire.frames import Reject
 from tests.hub.desk import Desk, frame, identifier, unread
 
 if TYPE_CHECKING:
@@ -177,8 +178,9 @@ def test_live_subscriptions_are_asked_for_again() -> None:
 
     for handle in (first, second):
         events = desk.events(handle)
-        assert [type(event) for event in events] == [Connected, Disconnected, Connected]
-        assert events[-1] == Connected(True, "memory", "actioncable-v1-json")
+        assert [type(event) for event in events] == [Connected, Disconnected, Connected, Recovered]
+        assert events[-2] == Connected(True, "memory", "actioncable-v1-json")
+        assert events[-1] == Recovered(Recovery.UNKNOWN, 0, "actioncable-v1-json has no past to ask for")
 
 
 def test_a_subscribe_in_flight_is_repeated_on_the_next_line() -> None:
@@ -304,7 +306,7 @@ def test_a_rejection_without_an_identifier_is_nobodys() -> None:
     """AnyCable may leave the identifier out: then nobody is meant."""
     desk = Desk()
     handle = desk.join()
-    desk.hub.rejected(None, desk.now)
+    desk.hub.hear(Reject(None), desk.now)
     assert handle.state is PENDING
 
 

@@ -41,7 +41,7 @@ def test_a_batch_is_delivered_in_order() -> None:
     other.mailbox.on_ready = lambda: order.append(f"B{len(other.mailbox)}")
     ping = b'{"type":"ping"}'
     batch = [frame("A", 1), frame("A", 2), ping, frame("A", 3), frame("B", 4), frame("B", 5), ping, frame("B", 6)]
-    desk.hub.router.route(batch, 0.0, lambda _: order.append("slow"))
+    desk.hub.router.route(batch, 0.0, desk.now, lambda _: order.append("slow"))
 
     assert order == ["A2", "slow", "A3", "B2", "slow", "B3"]
     assert unread(one) == [1, 2, 3]

@@ -17,7 +17,7 @@ from cableway.wire.client_session import ClientSession
 from cableway.wire.codecs import json as json_codec
 from cableway.wire.codecs.json import JSONCodec
 from cableway.wire.dialects.base import BaseDialect
-from cableway.wire.frames import Data, Frame
+from cableway.wire.frames import Confirm, Data, Frame
 
 IDENTIFIERS = [
     '{"channel":"A"}',
@@ -124,19 +124,19 @@ class Fast:
     def __init__(self, random: Random) -> None:
         self.random = random
         self.hub = Hub(JSONCodec(), BaseDialect(), random)
-        self.hub.line_up("memory", "base", 0.0)
+        self.hub.line_up("memory", 0.0, protocol="base")
         self.reference = Reference()
         self.hub.on_stray = lambda frame, _: self.reference.take(frame)
         self.handles = {}
         for identifier in IDENTIFIERS:
             options = SubscriptionOptions(max_messages=100_000, max_bytes=1 << 40)
             self.handles[identifier] = self.hub.join(Identifier(identifier), options, lambda _: None, 0.0)
-            self.hub.confirmed(identifier, 0.0)
+            self.hub.hear(Confirm(identifier), 0.0)
         self.slow = 0
 
     def take(self, batch: list[bytes]) -> None:
         """Route a batch; read some of what is unread."""
-        self.hub.router.route(batch, 0.0, self.read_in_full)
+        self.hub.router.route(batch, 0.0, 0.0, self.read_in_full)
         if self.random.random() < 0.5:
             self.read()
 
@@ -150,7 +150,7 @@ class Fast:
             self.reference.others.append(str(fault))
             return
         if isinstance(parsed, Data) and parsed.identifier in self.handles:
-            self.hub.router.deliver(parsed, frame, 0.0)
+            self.hub.router.deliver(parsed, frame, 0.0, 0.0)
         elif parsed is not None:
             self.reference.act(parsed)
 

@@ -20,7 +20,7 @@ from cableway.types import Identifier
 from cableway.wire.codecs.json import JSONCodec
 from cableway.wire.commands import Subscribe
 from cableway.wire.dialects.base import BaseDialect
-from cableway.wire.frames import Data
+from cableway.wire.frames import Confirm, Data, Reject
 from tests.hub.desk import frame, identifier
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class HubMachine(RuleBasedStateMachine):
     def line_up(self) -> None:
         """The line comes up."""
         self.server = Server(self.now)
-        self.hub.line_up("memory", "base", self.now)
+        self.hub.line_up("memory", self.now, protocol="base")
         self._settle()
 
     @precondition(lambda self: self.server is not None)
@@ -222,7 +222,7 @@ class HubMachine(RuleBasedStateMachine):
         self.sequence += 1
         raw = frame(name, self.sequence)
         whole = Data(identifier(name), self.sequence)
-        self.hub.router.route([raw], 0.0, lambda slow: self.hub.router.deliver(whole, slow, 0.0))
+        self.hub.router.route([raw], 0.0, self.now, lambda slow: self.hub.router.deliver(whole, slow, 0.0, self.now))
         self._settle()
 
     def _deliver(self, name: str, good: bool) -> None:  # noqa: FBT001
@@ -234,12 +234,12 @@ class HubMachine(RuleBasedStateMachine):
             if last is Subscribe or self.now - at > COOLDOWN:
                 self.server.confirmed.add(name)
                 self.server.said.pop(name, None)
-            self.hub.confirmed(name, self.now)
+            self.hub.hear(Confirm(name), self.now)
         else:
             self.server.has.discard(name)
             self.server.confirmed.discard(name)
             self.server.said.pop(name, None)
-            self.hub.rejected(name, self.now)
+            self.hub.hear(Reject(name), self.now)
         self._settle()
 
     def _settle(self) -> None:

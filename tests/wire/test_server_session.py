@@ -389,5 +389,5 @@ def test_a_verdict_that_does_not_fit_the_question_is_an_error() -> None:
 def test_events_can_be_stepped_by_name() -> None:
     """The two ways in are the table's own words."""
     session = ServerSession(pings=PingPlan(0))
-    session.step(SessionEvent.ACCEPTED, NOW)
+    session.step(SessionEvent.ACCEPTED, (NOW, None))
     assert session.step_subscription("A", SubscriptionEvent.DELIVER, b"{}") == []
