@@ -185,7 +185,8 @@ class Hub:
         for wish in self.wishes:
             self._driver.turn(wish, Turn.LINE_UP, now)
         for identifier in restored or ():
-            self._confirmed(identifier, now)
+            # No pump in between: it would ask for those that have yet to be found restored, and no answer would come.
+            self._has(identifier, now)
         self._driver.pump(now)
 
     def line_down(self, error: CableError | None, now: float) -> None:
@@ -251,10 +252,13 @@ class Hub:
     # Inside
 
     def _confirmed(self, identifier: str, now: float) -> None:
+        self._has(identifier, now)
+        self._driver.pump(now)
+
+    def _has(self, identifier: str, now: float) -> None:
         wish = self._wishes.get(identifier) or self._unwanted(identifier)
         if wish is not None:
             self._driver.turn(wish, Turn.CONFIRMED, now)
-            self._driver.pump(now)
 
     def _rejected(self, identifier: str | None, now: float) -> None:
         wish = self._wishes.get(identifier) if identifier is not None else None
