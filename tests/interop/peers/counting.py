@@ -7,7 +7,7 @@ import http.client
 import json
 import threading
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cableway import Cable, Connected, Disconnected, Gap, Recovered, Recovery
@@ -110,12 +110,12 @@ class Listener:
         self._options = options
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[None]:
-        """Listen during the block."""
+    async def listening(self, *, opened: bool = False) -> AsyncIterator[None]:
+        """Listen during the block; *opened*: the cable is, and stays so."""
         clock = asyncio.get_running_loop().time
         self.cable.on(Disconnected, lambda _: self.disconnected.append(clock()))
         self.cable.on(Connected, lambda event: event.reconnected and self.back.append(clock()))
-        async with self.cable:
+        async with nullcontext() if opened else self.cable:
             for stream in self.heard:
                 subscription = self.cable.stream(stream, options=self._options) if self._options else (
                     self.cable.stream(stream)

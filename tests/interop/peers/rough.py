@@ -195,7 +195,8 @@ class RoughRelay:
             finally:
                 self._lines.remove(line)
                 back.transport.abort()
-        except (OSError, asyncio.IncompleteReadError):
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            # Nobody waits for this task but the end of the relay: asyncio would report its cancellation.
             pass
         finally:
             self._carrying.discard(task)
