@@ -32,6 +32,9 @@ class Book:
     """When the missing part of it was last asked for."""
     hole_at: float | None = None
     """When a hole was met that is still open."""
+    doubted: int | None = None
+    """Where it was when holders were told that nobody knows what followed, on this line: that a new numbering follows
+    there is no news."""
     tail: bytes = b""
     """How its frames end, up to the offset; learned from one that was read in full."""
     held: dict[Place, Arrival] = field(factory=dict)

@@ -86,12 +86,12 @@ class Ledger:
         self._latest = book
         return tail
 
-    def forget_endings(self) -> None:
-        """Learn anew: the next line may write them otherwise."""
+    def forget_line(self) -> None:
+        """Learn anew how frames end: the next line may write them otherwise. What was told on this one is past."""
         self._by_tail.clear()
         self._latest = None
         for book in self.books.values():
-            book.tail = b""
+            book.tail, book.doubted = b"", None
 
 
 def _says(tail: bytes, book: Book) -> bool:

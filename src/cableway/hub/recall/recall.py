@@ -140,7 +140,7 @@ class Recall:
         self._plan.clear()
         self._set(None)
         self._listings.fail(NotConnected(State.DISCONNECTED.value, "the line broke before the answer came"))
-        self.ledger.forget_endings()
+        self.ledger.forget_line()
 
     def advance(self, run: list[bytes], now: float) -> int:
         """Tell how many frames of *run*, from the first on, may be delivered as they are; they count as delivered."""
@@ -201,7 +201,8 @@ class Recall:
         self._begin()
         self._hold(book, message, size, now)
         self.account.carry_out(settle(self.ledger, book))
-        self.account.give()
+        if self.account.doubts:
+            self.account.give()
 
     def _deliver(self, book: Book, message: Message[Any], size: int) -> None:
         question = self._question

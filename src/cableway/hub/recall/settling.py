@@ -84,6 +84,7 @@ def settle_rejected(ledger: Ledger, book: Book, *, told: bool, same_server: bool
     elif not told or not (same_server or ahead):
         done.doubt = "the server does not have the messages since our last one, or was started anew"
     _drop_behind(book)
+    book.doubted = book.last if done.doubt else None
     _run_out(book, done)
     _change_era(ledger, book, done)
     return done
@@ -110,7 +111,8 @@ def _change_era(ledger: Ledger, book: Book, done: Settlement) -> None:
     epoch = book.foreign()
     if epoch is None:
         return
-    done.doubt = "the server was started anew: how the old numbering ended is not known"
+    if done.doubt or book.last is None or book.last != book.doubted:
+        done.doubt = "the server was started anew: how the old numbering ended is not known"
     offsets = sorted(offset for era, offset in book.held if era == epoch)
     ledger.begin(book, epoch, offsets[0] - 1)
     _run_out(book, done)
