@@ -49,10 +49,33 @@ def say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
+async def recovered(listener: Listener, times: int) -> None:
+    """Wait until its streams have been recovered so many times, all together."""
+    await until(lambda: len(listener.recoveries) >= times, "all are recovered")
+
+
 @pytest.fixture
 def remembering(tmp_path: Path) -> Iterator[AnyCable]:
     """A server that remembers more than the course publishes."""
     yield from anycable_peer.running(tmp_path, BEAT, LONG)
+
+
+@pytest.fixture
+def forgetful(tmp_path: Path) -> Iterator[AnyCable]:
+    """A server that remembers fifty messages of a stream."""
+    yield from anycable_peer.running(tmp_path, BEAT, "--history_limit=50")
+
+
+@pytest.fixture
+def strict(tmp_path: Path) -> Iterator[AnyCable]:
+    """A server that demands tokens."""
+    yield from anycable_peer.running(tmp_path, BEAT, LONG, secret=SECRET)
+
+
+@pytest.fixture
+def chatty(tmp_path: Path) -> Iterator[AnyCable]:
+    """A server that logs each command."""
+    yield from anycable_peer.running(tmp_path, BEAT, LONG, "--debug")
 
 
 @pytest.mark.soak
@@ -98,30 +121,30 @@ def check_order(listener: Listener, counter: Counter) -> int:
 
 @pytest.mark.soak
 @pytest.mark.timeout(300)
-async def test_what_a_short_history_lost_is_announced(tmp_path: Path) -> None:
+async def test_what_a_short_history_lost_is_announced(forgetful: AnyCable) -> None:
     """A server that remembers fifty messages cannot bring back a second: each loss is told, and none is in disorder."""
-    for server in anycable_peer.running(tmp_path, BEAT, "--history_limit=50"):
-        counter = Counter(server, STREAMS)
-        async with RoughRelay(server.port, 1) as relay:
-            listener = Listener(rough_cable(relay.url), STREAMS)
-            async with listener.listening():
-                counter.start()
-                await asyncio.sleep(0.5)
-                for _ in range(2):
-                    await relay.be_unavailable()
-                    await asyncio.sleep(1.5)
-                await relay.trouble(SECONDS)
-                # All is well again, whatever came last.
-                await asyncio.sleep(0.5)
-                await relay.reset()
-                await asyncio.sleep(3)
-                await counter.stop()
-                await asyncio.sleep(0.5)
-        runs = check_order(listener, counter)
-        announced = len(listener.unknown)
-        say(f"short history: {runs} losses, {announced} announced; {listener.figures()}")
-        assert 0 < runs <= announced, relay.story
-        assert all(event.reason for event in listener.unknown)
+    server = forgetful
+    counter = Counter(server, STREAMS)
+    async with RoughRelay(server.port, 1) as relay:
+        listener = Listener(rough_cable(relay.url), STREAMS)
+        async with listener.listening():
+            counter.start()
+            await asyncio.sleep(0.5)
+            for _ in range(2):
+                await relay.be_unavailable()
+                await asyncio.sleep(1.5)
+            await relay.trouble(SECONDS)
+            # All is well again, whatever came last.
+            await asyncio.sleep(0.5)
+            await relay.reset()
+            await asyncio.sleep(3)
+            await counter.stop()
+            await asyncio.sleep(0.5)
+    runs = check_order(listener, counter)
+    announced = len(listener.unknown)
+    say(f"short history: {runs} losses, {announced} announced; {listener.figures()}")
+    assert 0 < runs <= announced, relay.story
+    assert all(event.reason for event in listener.unknown)
 
 
 @pytest.mark.soak
@@ -137,7 +160,7 @@ async def test_killed_servers_are_announced(remembering: AnyCable) -> None:
             await asyncio.sleep(1.5)
             await in_thread(remembering.restart)
             before = len(listener.recoveries)
-            await until(lambda before=before: len(listener.recoveries) >= before + 2, "both recovered")  # type: ignore[misc]
+            await recovered(listener, before + 2)
         await asyncio.sleep(1)
         await counter.stop()
         await asyncio.sleep(0.5)
@@ -201,49 +224,49 @@ async def test_slept_through_messages_come_on_the_next_wake(remembering: AnyCabl
 
 @pytest.mark.soak
 @pytest.mark.timeout(300)
-async def test_hand_over_is_exact(tmp_path: Path) -> None:
+async def test_hand_over_is_exact(strict: AnyCable) -> None:
     """A line takes over with each renewal, at a hundred messages a second: nothing lost, doubled or reordered."""
-    for server in anycable_peer.running(tmp_path, BEAT, LONG, secret=SECRET):
-        counter, handed, issuer = Counter(server, STREAMS, falsy=True), list[HandedOver](), Issuer(SECRET)
-        cable = Cable(server.url, token=issuer, renewal=TokenRenewal(on_renewal="hand_over"))
-        cable.on(HandedOver, handed.append)
-        listener = Listener(cable, STREAMS)
-        wanted = max(3, round(20 * SCALE))
-        async with listener.listening():
-            counter.start()
-            await until(lambda: len(handed) >= wanted, f"{wanted} lines took over", 5.0 * wanted)
-            await asyncio.sleep(0.5)
-            await counter.stop()
-            await listener.caught_up(counter)
-        say(f"{len(handed)} hand-overs: {listener.figures()}")
-        assert listener.heard == counter.published
-        assert {event.recovery for event in handed} == {Recovery.COMPLETE}
-        assert listener.disconnected == []
-        assert listener.unknown == []
+    server = strict
+    counter, handed, issuer = Counter(server, STREAMS, falsy=True), list[HandedOver](), Issuer(SECRET)
+    cable = Cable(server.url, token=issuer, renewal=TokenRenewal(on_renewal="hand_over"))
+    cable.on(HandedOver, handed.append)
+    listener = Listener(cable, STREAMS)
+    wanted = max(3, round(20 * SCALE))
+    async with listener.listening():
+        counter.start()
+        await until(lambda: len(handed) >= wanted, f"{wanted} lines took over", 5.0 * wanted)
+        await asyncio.sleep(0.5)
+        await counter.stop()
+        await listener.caught_up(counter)
+    say(f"{len(handed)} hand-overs: {listener.figures()}")
+    assert listener.heard == counter.published
+    assert {event.recovery for event in handed} == {Recovery.COMPLETE}
+    assert listener.disconnected == []
+    assert listener.unknown == []
 
 
-async def test_a_session_is_asked_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_session_is_asked_back(chatty: AnyCable, caplog: pytest.LogCaptureFixture) -> None:
     """The server gives it back: no second subscribe command is sent, and its id is in no log of ours."""
     caplog.set_level("DEBUG")
-    for server in anycable_peer.running(tmp_path, BEAT, LONG, "--debug"):
-        counter = Counter(server, STREAMS, falsy=True)
-        async with RoughRelay(server.port, 1) as relay:
-            listener = Listener(rough_cable(relay.url), STREAMS)
-            async with listener.listening():
-                counter.start()
-                for _ in range(3):
-                    await asyncio.sleep(0.5)
-                    before = len(listener.recoveries)
-                    await relay.reset()
-                    await until(lambda before=before: len(listener.recoveries) >= before + 2, "both recovered")  # type: ignore[misc]
-                await counter.stop()
-                await listener.caught_up(counter)
-        log = server.server.logged()
-        assert listener.heard == counter.published
-        assert log.count("session restored") == 3
-        assert log.count("data.command=subscribe") == len(STREAMS)
-        assert log.count("data.command=history") == 3 * len(STREAMS)
-        assert "already subscribed" not in log
-        sids = set(re.findall(r"sid=(\S+)", log))
-        assert len(sids) >= 4
-        assert not any(sid in caplog.text for sid in sids)
+    server = chatty
+    counter = Counter(server, STREAMS, falsy=True)
+    async with RoughRelay(server.port, 1) as relay:
+        listener = Listener(rough_cable(relay.url), STREAMS)
+        async with listener.listening():
+            counter.start()
+            for _ in range(3):
+                await asyncio.sleep(0.5)
+                before = len(listener.recoveries)
+                await relay.reset()
+                await recovered(listener, before + 2)
+            await counter.stop()
+            await listener.caught_up(counter)
+    log = server.server.logged()
+    assert listener.heard == counter.published
+    assert log.count("session restored") == 3
+    assert log.count("data.command=subscribe") == len(STREAMS)
+    assert log.count("data.command=history") == 3 * len(STREAMS)
+    assert "already subscribed" not in log
+    sids = set(re.findall(r"sid=(\S+)", log))
+    assert len(sids) >= 4
+    assert not any(sid in caplog.text for sid in sids)

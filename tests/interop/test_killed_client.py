@@ -44,8 +44,10 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyCable]
 
 async def outlive(server: AnyCable, commit: Commit, folder: Path) -> tuple[list[list[int]], list[int]]:
     """Kill it again and again; return what its lives have handled, and what was published."""
-    moments, counter, survivor = random.Random(SEED), Counter(server, [STREAM], rate=RATE), Survivor(
-        server.url, STREAM, commit, folder
+    moments, counter, survivor = (
+        random.Random(SEED),
+        Counter(server, [STREAM], rate=RATE),
+        Survivor(server.url, STREAM, commit, folder),
     )
     try:
         await in_thread(survivor.start)
@@ -93,7 +95,7 @@ async def test_acknowledged_nothing_is_lost(server: AnyCable, tmp_path: Path) ->
 @pytest.mark.soak
 @pytest.mark.timeout(300)
 async def test_committed_on_receipt_nothing_is_doubled(server: AnyCable, tmp_path: Path) -> None:
-    """Committed as they come: none is handled twice, and what a kill loses is what was in the mailbox at that moment."""
+    """Committed as they come, none is handled twice; a kill loses what was in the mailbox, and no more."""
     lives, published = await outlive(server, "receipt", tmp_path)
     handled = list(chain.from_iterable(lives))
     assert all(before < after for before, after in pairwise(handled))

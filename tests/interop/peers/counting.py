@@ -114,11 +114,11 @@ class Listener:
         """Listen during the block; *opened*: the cable is, and stays so."""
         clock = asyncio.get_running_loop().time
         self.cable.on(Disconnected, lambda _: self.disconnected.append(clock()))
-        self.cable.on(Connected, lambda event: event.reconnected and self.back.append(clock()))
+        self.cable.on(Connected, lambda event: self.back.extend([clock()] if event.reconnected else []))
         async with nullcontext() if opened else self.cable:
             for stream in self.heard:
-                subscription = self.cable.stream(stream, options=self._options) if self._options else (
-                    self.cable.stream(stream)
+                subscription = (
+                    self.cable.stream(stream, options=self._options) if self._options else (self.cable.stream(stream))
                 )
                 subscription.on(Recovered, self.recoveries.append)
                 subscription.on(Gap, self.gaps.append)
@@ -141,9 +141,7 @@ class Listener:
         """Wait until the last message of each stream has come."""
 
         def has_last() -> bool:
-            return all(
-                heard and len(heard) >= len(counter.published[stream]) for stream, heard in self.heard.items()
-            )
+            return all(heard and len(heard) >= len(counter.published[stream]) for stream, heard in self.heard.items())
 
         with suppress(AssertionError):
             await until(has_last, "all have come", limit)
@@ -157,7 +155,9 @@ class Listener:
     def times_back(self) -> list[float]:
         """How long each absence was, in seconds."""
         return [
-            next(at for at in self.back if at >= lost) - lost for lost in self.disconnected if lost <= max(self.back)
+            next(at for at in self.back if at >= lost) - lost
+            for lost in self.disconnected
+            if lost <= max(self.back, default=0.0)
         ]
 
     @property
