@@ -125,6 +125,8 @@ class RoughRelay:
             self.counts[name] = self.counts.get(name, 0) + 1
             self.story.append(f"{loop.time():.3f} {name}")
             await fault()
+        # Whatever came last, the end of it need not be waited for.
+        await self.reset()
 
     async def reset(self) -> None:
         """Reset all lines."""
