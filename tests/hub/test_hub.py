@@ -55,6 +55,17 @@ def test_offline_flips_send_one_subscribe() -> None:
     assert handle.state is SUBSCRIBED
 
 
+def test_restored_subscriptions_are_not_asked_for() -> None:
+    """What the server has from the session before is live at once: a second subscribe would never be answered."""
+    desk = Desk(up=False)
+    handles = [desk.join(name) for name in "ABC"]
+
+    desk.hub.line_up("memory", desk.now, protocol="actioncable-v1-json", restored=[identifier("A"), identifier("B")])
+
+    assert desk.sent() == ["+C"]
+    assert [handle.state for handle in handles] == [SUBSCRIBED, SUBSCRIBED, PENDING]
+
+
 # On a line that is up
 
 

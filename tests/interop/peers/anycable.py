@@ -88,11 +88,15 @@ class AnyCable:
             yield
         self.server.process.wait(10)
 
-    def publish(self, stream: str, value: Any) -> None:
-        """Publish *value* to the clients of *stream*."""
+    def broadcast_headers(self) -> dict[str, str]:
+        """Tell what lets a publication in."""
         key = hmac.new(self.secret.encode(), BROADCASTS.encode(), hashlib.sha256).hexdigest()
-        headers = {"Authorization": f"Bearer {key}"} if self.secret else None
-        http.request(self.broadcast_url, {"stream": stream, "data": json.dumps(value)}, headers)
+        return {"Authorization": f"Bearer {key}"} if self.secret else {}
+
+    def publish(self, stream: str, value: Any, **meta: Any) -> None:
+        """Publish *value* to the clients of *stream*, with what *meta* says of it."""
+        publication = {"stream": stream, "data": json.dumps(value), **({"meta": meta} if meta else {})}
+        http.request(self.broadcast_url, publication, self.broadcast_headers())
 
     def refusals(self) -> list[str]:
         """Tell each line that it would not let in, from its log; it must run with ``--debug``."""
