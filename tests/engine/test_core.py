@@ -91,7 +91,7 @@ FINAL: list[tuple[str | None, Callable[[MemoryServer], None], type[CableError]]]
     (None, close_with(reconnect=False), ServerDisconnect),
     ("actioncable-unsupported", lambda server: None, UnsupportedProtocol),
     ("graphql-ws", lambda server: None, UnsupportedProtocol),
-    ("actioncable-v1-ext-json", lambda server: None, UnsupportedProtocol),
+    ("actioncable-v1-ext-msgpack", lambda server: None, UnsupportedProtocol),
 ]
 
 
@@ -134,7 +134,8 @@ async def test_no_protocol_selected_is_the_base_protocol(selected: str | None) -
     server = await made.transport.accept(selected)
     server.welcome()
     await opening
-    assert server.request.subprotocols == ("actioncable-v1-json", "actioncable-unsupported")
+    assert server.request.subprotocols == ("actioncable-v1-ext-json",)
+    assert made.told(Connected) == [Connected(reconnected=False, transport="memory", protocol="actioncable-v1-json")]
     await made.cable.close()
 
 

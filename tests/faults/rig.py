@@ -110,7 +110,7 @@ def dials(rig: Rig) -> int:
 
 # Servers on 127.0.0.1 ------------------------------------------------------------------------------------------------
 
-PROTOCOL = "Sec-WebSocket-Protocol: actioncable-v1-json"
+PROTOCOL = "Server: selects no subprotocol"
 
 
 def text(value: Any) -> bytes:

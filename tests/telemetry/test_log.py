@@ -10,6 +10,7 @@ import pytest
 from cableway import events
 from cableway.errors import LineClosed, SubscriptionTimeout, TokenUnavailable
 from cableway.states import Recovery
+from cableway.wire.positions import Member
 from cableway.telemetry.log import log_event
 
 if TYPE_CHECKING:
@@ -61,6 +62,33 @@ LINES: list[tuple[Event, int, str]] = [
         "cable: no new token, and the last one is over: no token from a file: it is empty",
     ),
     (events.HandedOver(Recovery.UNKNOWN), logging.INFO, "cable: a new line took over, recovery unknown"),
+    (events.Recovered(Recovery.COMPLETE, 3), logging.INFO, "cable: recovery complete, 3 messages replayed"),
+    (
+        events.Recovered(Recovery.UNKNOWN, 0, "too late"),
+        logging.WARNING,
+        "cable: recovery unknown, 0 messages replayed: too late",
+    ),
+    (
+        events.Gap("payload", "e", 3, 4, healed=True),
+        logging.INFO,
+        "cable: messages 3 to 4 of a stream were missing, and were fetched",
+    ),
+    (
+        events.Gap("payload", "e", 3, 4, healed=False),
+        logging.WARNING,
+        "cable: messages 3 to 4 of a stream were missing, and are lost",
+    ),
+    (events.PresenceJoined(Member("payload")), logging.DEBUG, "cable: somebody came"),
+    (events.PresenceLeft(Member("payload")), logging.DEBUG, "cable: somebody went"),
+    (events.PresenceSynced({"payload": Member("payload")}), logging.DEBUG, "cable: 1 are present"),
+    (events.PresenceUnavailable("silence"), logging.WARNING, "cable: presence is not known: silence"),
+    (events.Stale(12.5), logging.WARNING, "cable: stale, nothing has come for 12.5 s"),
+    (events.Fresh(60.0), logging.INFO, "cable: fresh again after 60 s"),
+    (
+        events.PositionsNotSaved(OSError("disk full")),
+        logging.ERROR,
+        "cable: the position was not saved: disk full",
+    ),
     (events.Dormant(), logging.INFO, "cable: dormant"),
     (events.Demanded("a\nposition"), logging.DEBUG, "cable: the line is needed: a position"),
     (events.Closed(None), logging.INFO, "cable: closed"),

@@ -10,7 +10,7 @@ from cableway.engine.carrier import Carrier
 from cableway.engine.dialing import Dialer, check_protocol, dial_failure
 from cableway.engine.negotiation import Negotiation
 from cableway.engine.speech import Speech
-from cableway.errors import CableError, HandshakeRefused
+from cableway.errors import CableError, ConnectError, HandshakeRefused, UnsupportedProtocol
 from cableway.events import Connecting
 from cableway.policies.classify import Cause, classify
 from cableway.redact import redact_url
@@ -143,7 +143,13 @@ class Dials:
         if not counts():
             return
         engine.overseer.moved()
-        connection = await engine.settings.transports[0].open(request, carrier)
+        try:
+            connection = await engine.settings.transports[0].open(request, carrier)
+        except UnsupportedProtocol as error:
+            if not negotiation.insisted(error.selected):
+                raise
+            what = "the server speaks the base protocol, whatever is offered: it gets that with the next dial"
+            raise ConnectError(request.url, what) from error
         engine.overseer.moved()
         if not counts():
             connection.abort()

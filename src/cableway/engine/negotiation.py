@@ -51,7 +51,14 @@ class Negotiation:
         chosen = subprotocol(selected)
         if self._fixed is not None and self._fixed != BASE_JSON:
             return chosen if selected == self._fixed.name else None
-        return chosen if selected is None or selected in self.offer else None
+        # Every server can fall back on the base protocol, whatever was offered.
+        return chosen if selected is None or selected == BASE_JSON.name or selected in self.offer else None
+
+    def insisted(self, selected: str | None) -> bool:
+        """Tell whether a server that selected what was not offered is to be offered just that in the next dial."""
+        insists = self._fixed is None and not self._plain and selected == BASE_JSON.name
+        self._plain = self._plain or insists
+        return insists
 
     def refused(self, status: int) -> None:
         """The upgrade was refused: a server may do so for want of the protocol, and is then offered the base one."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cableway import events
 from cableway.redact import printable
+from cableway.states import Recovery
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,6 +96,23 @@ _LINES: dict[type[Event], Callable[[Any], Line]] = {
         "%s: could not move from %s to %s, next try in %.2f s: %s",
         (printable(event.source), printable(event.target or "any other shard"), event.delay, event.error),
     ),
+    events.Recovered: lambda event: (
+        logging.INFO if event.recovery is Recovery.COMPLETE else logging.WARNING,
+        "%s: recovery %s, %d messages replayed%s",
+        (event.recovery.value, event.replayed, f": {event.reason}" if event.reason else ""),
+    ),
+    events.Gap: lambda event: (
+        logging.INFO if event.healed else logging.WARNING,
+        "%s: messages %d to %d of a stream were missing, and %s",
+        (event.first, event.last, "were fetched" if event.healed else "are lost"),
+    ),
+    events.PresenceJoined: lambda _: (logging.DEBUG, "%s: somebody came", ()),
+    events.PresenceLeft: lambda _: (logging.DEBUG, "%s: somebody went", ()),
+    events.PresenceSynced: lambda event: (logging.DEBUG, "%s: %d are present", (len(event.members),)),
+    events.PresenceUnavailable: lambda event: (logging.WARNING, "%s: presence is not known: %s", (event.reason,)),
+    events.Stale: lambda event: (logging.WARNING, "%s: stale, nothing has come for %.3g s", (event.age,)),
+    events.Fresh: lambda event: (logging.INFO, "%s: fresh again after %.3g s", (event.age,)),
+    events.PositionsNotSaved: lambda event: (logging.ERROR, "%s: the position was not saved: %s", (event.error,)),
     events.NamingFailed: lambda event: (
         logging.WARNING,
         "%s: the function that names the stream failed: %s",

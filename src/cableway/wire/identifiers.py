@@ -129,6 +129,9 @@ SIGNED_CHANNELS: Final = {
 """Channel and parameter by which each kind of signed stream is subscribed to."""
 
 
+_ONE_STREAM: Final = frozenset(channel for channel, _ in SIGNED_CHANNELS.values())
+
+
 def signed_stream_identifier(signed_name: str, kind: str = "pubsub") -> Identifier:
     """Build the identifier of a signed stream: AnyCable's own, one of Turbo's, or one of CableReady's.
 
@@ -150,6 +153,18 @@ def signed_channel(kind: str) -> tuple[str, str]:
         msg = f"kind={kind!r} is no kind of signed streams: give one of {', '.join(map(repr, SIGNED_CHANNELS))}"
         raise InvalidIdentifier(msg)
     return SIGNED_CHANNELS[kind]
+
+
+def is_one_stream(identifier: str) -> bool:
+    """Tell whether a subscription listens to one stream, and no other can ever be added to it.
+
+    Those that AnyCable serves by itself do; what a channel's own code listens to, nobody knows.
+    """
+    try:
+        params = json.loads(identifier)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(params, dict) and params.get("channel") in _ONE_STREAM
 
 
 def _stream_name(name: str) -> str:

@@ -23,6 +23,7 @@ from cableway.hub.recall.questions import NO_QUERY, Kind, Question
 from cableway.hub.recall.settling import TOO_LATE, Hole, drop_behind, settle, settle_first, settle_rejected
 from cableway.states import State
 from cableway.wire.commands import History, Subscribe
+from cableway.wire.identifiers import is_one_stream
 from cableway.wire.positions import Bookmark, HistoryQuery, Position
 
 if TYPE_CHECKING:
@@ -164,6 +165,12 @@ class Recall:
                 self._healing.begin(book)
 
     @property
+    def _covered(self) -> bool:
+        """Whether positions say it all: there is one stream, and its place was known and good."""
+        marked = [book for book in self.ledger.books.values() if book.mark is not None]
+        return bool(marked) and not self._rejected and is_one_stream(self.wish.identifier or "")
+
+    @property
     def _waits(self) -> bool:
         return self.question is not None and self.question.kind is Kind.TIME
 
@@ -193,7 +200,8 @@ class Recall:
     def _query(self) -> HistoryQuery | None:
         self._horizon.note(live=self._recovered)
         mark = self.bookmark
-        return HistoryQuery(mark.streams, mark.since) if mark.streams or mark.since is not None else None
+        since = None if mark.streams and is_one_stream(self.wish.identifier or "") else mark.since
+        return HistoryQuery(mark.streams, since) if mark.streams or since is not None else None
 
     def _ask(self, question: Question, now: float, *, send: bool = True) -> None:
         self.question = question
@@ -267,7 +275,7 @@ class Recall:
 
     def _next(self, now: float) -> None:
         since = self._horizon.since
-        if not self._plan and not self._told and not self._tried:
+        if not self._plan and not self._told and not self._tried and not self._covered:
             if since is not None:
                 self._tried = True
                 self._plan.append(Question(Kind.SINCE, HistoryQuery(since=since)))
@@ -282,7 +290,7 @@ class Recall:
         known = [book for book in self.ledger.books.values() if book.mark is not None]
         same = self.historian.restored or any(book.stream not in self._rejected for book in known)
         life = max((handle.options.history_life for handle in self.wish.handles), default=0.0)
-        old = self._horizon.is_out_of_reach(now, life)
+        old = not self._covered and self._horizon.is_out_of_reach(now, life)
         for book in self.ledger.books.values():
             self._mind_age(book, now, life=life)
             if book.stream in self._rejected:
@@ -297,7 +305,7 @@ class Recall:
             self.account.doubts.append("the server may not keep messages for that long")
         if not same and not known and not self._newcomer:
             self.account.doubts.append("the server may have been started anew meanwhile")
-        if not self._told and not self.account.doubts:
+        if not self._told and not self._covered and not self.account.doubts:
             self.account.doubts.append("the server's time is not known: nobody can tell from when on to ask")
         self.question = None
         self._close()
