@@ -10,8 +10,8 @@ import pytest
 from cableway import events
 from cableway.errors import LineClosed, SubscriptionTimeout, TokenUnavailable
 from cableway.states import Recovery
-from cableway.wire.positions import Member
 from cableway.telemetry.log import log_event
+from cableway.wire.positions import Member
 
 if TYPE_CHECKING:
     from cableway.events import Event
