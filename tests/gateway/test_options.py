@@ -102,4 +102,7 @@ def test_a_command_line_can_be_built_from_the_list() -> None:
         "broadcast_key",
         "policy_secret",
         "jwt_secret",
+        "api_secret",
+        "turbo_streams_secret",
+        "cable_ready_secret",
     }
