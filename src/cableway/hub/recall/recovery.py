@@ -144,7 +144,8 @@ class Recovery:
     def cut_short(self, question: Question | None) -> None:
         """The line is gone: tell the doubts about what was delivered already, while *question* was open."""
         recovering, account = question is not None and question.recovers, self._recall.account
-        orphans = self._recall.unplaced() if self.waited and self._horizon.since is None else []
+        lost = self._horizon.since is None and (self.waited or not self._recall.bookmark.streams)
+        orphans = self._recall.unplaced() if lost else []
         if not recovering:
             if not orphans:
                 return
