@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -206,7 +207,7 @@ async def test_what_was_kept_away_looks_like_a_gap() -> None:
     mine = SubscriptionOptions(is_own=lambda message: message.data == "mine")
     async with Gateway([Room], public=True) as gateway, Cable(gateway.url) as cable:
         async with cable.subscribe("Room") as room, cable.subscribe("Room", options=mine) as others:
-            events, order = watch(room), list[Any]()
+            events = watch(room)
             await gateway.broadcast("room", "before")
             assert await hear(room, 1) == ["before"]
             await room.perform("speak", text="mine")
@@ -214,8 +215,7 @@ async def test_what_was_kept_away_looks_like_a_gap() -> None:
                 while not gateway.stats().broadcasts > 1:
                     await asyncio.sleep(0.01)
             await gateway.broadcast("room", "after")
-            order = await hear(room, 2)
-            assert order == ["mine", "after"]
+            assert await hear(room, 2) == ["mine", "after"]
             gap = await told(events, Gap)
             assert (gap.first, gap.last, gap.healed) == (2, 2, True)
             assert await hear(others, 2) == ["before", "after"]
@@ -232,3 +232,18 @@ async def test_what_is_not_kept_is_outside_of_the_account() -> None:
             await gateway.broadcast("news", 2)
         assert await hear(news, 1) == [2]
         assert (await told(events, Recovered)).recovery is Recovery.COMPLETE
+
+
+@pytest.mark.parametrize("since", [None, timedelta(seconds=1)])
+async def test_a_line_that_breaks_at_once_leaves_nothing_to_ask_from(since: timedelta | None) -> None:
+    """Before a message or a ping there is neither a place nor a time, unless one was given: that is told."""
+    options = SubscriptionOptions(since=since)
+    async with Gateway(public=True) as gateway, Cable(gateway.url) as cable:
+        async with cable.stream("news", options=options) as news:
+            events = watch(news)
+            async with away(cable, news):
+                await gateway.broadcast("news", 1)
+            known = (await told(events, Recovered)).recovery is Recovery.COMPLETE
+            await gateway.broadcast("news", 2)
+            assert known == (since is not None)
+            assert await hear(news, 1 + known) == [1, 2][-1 - known :]
