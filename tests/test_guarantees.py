@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -13,6 +12,7 @@ import pytest
 
 from cableway import Cable, Event, Gap, MemoryPositions, MessagesDropped, Recovered, Recovery, SubscriptionOptions
 from cableway.gateway import Channel, Gateway, action
+from tests.interop.peers.waiting import LIMIT, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).resolve().parent
 PAGE = TESTS.parent / "docs" / "guarantees.md"
 BASE = "actioncable-v1-json"
-LIMIT = 10.0
 
 
 def test_each_proof_is_there() -> None:
@@ -65,12 +64,8 @@ async def hear(subscription: Subscription[Any], count: int) -> list[Any]:
 
 async def told(events: list[Event], kind: type[Event]) -> Any:
     """Wait until an event of *kind* was told; return it."""
-    async with asyncio.timeout(LIMIT):
-        while True:
-            for event in events:
-                if isinstance(event, kind):
-                    return event
-            await asyncio.sleep(0.01)
+    await until(lambda: any(isinstance(event, kind) for event in events), f"{kind.__name__} is told")
+    return next(event for event in events if isinstance(event, kind))
 
 
 def watch(subscription: Subscription[Any]) -> list[Event]:
@@ -85,38 +80,43 @@ def watch(subscription: Subscription[Any]) -> list[Event]:
 async def test_the_gateway_gives_back_what_a_break_took(commit: Any, sessions_ttl: int) -> None:
     """With its broker on, all comes once and in order, whether it gives back the session or not."""
     options = SubscriptionOptions(commit=commit)
-    async with Gateway(public=True, sessions_ttl=sessions_ttl) as gateway, Cable(gateway.url) as cable:
-        async with cable.stream("news", options=options) as news:
-            events = watch(news)
-            await gateway.broadcast("news", 0)
-            assert await hear(news, 1) == [0]
-            async with away(cable, news):
-                for number in range(1, 50):
-                    await gateway.broadcast("news", number)
-            await gateway.broadcast("news", 50)
-            assert await hear(news, 50) == list(range(1, 51))
-            assert (await told(events, Recovered)).recovery is Recovery.COMPLETE
-            assert news.stats().unread == news.stats().gaps == 0
-            assert gateway.stats().restored == (sessions_ttl > 0)
+    async with (
+        Gateway(public=True, sessions_ttl=sessions_ttl) as gateway,
+        Cable(gateway.url) as cable,
+        cable.stream("news", options=options) as news,
+    ):
+        events = watch(news)
+        await gateway.broadcast("news", 0)
+        assert await hear(news, 1) == [0]
+        async with away(cable, news):
+            for number in range(1, 50):
+                await gateway.broadcast("news", number)
+        await gateway.broadcast("news", 50)
+        assert await hear(news, 50) == list(range(1, 51))
+        assert (await told(events, Recovered)).recovery is Recovery.COMPLETE
+        assert news.stats().unread == news.stats().gaps == 0
+        assert gateway.stats().restored == (sessions_ttl > 0)
 
 
 async def test_the_gateway_s_short_history_is_told() -> None:
     """What the broker keeps no more is a gap that was not healed, and a recovery that is unknown."""
-    async with Gateway(public=True, history_limit=2, ping_interval=0.1) as gateway, Cable(gateway.url) as cable:
-        async with cable.stream("news") as news:
-            events = watch(news)
-            await gateway.broadcast("news", 1)
-            assert await hear(news, 1) == [1]
-            async with asyncio.timeout(LIMIT):
-                while news._handle.wish.recall.historian.pinged is None:
-                    await asyncio.sleep(0.01)
-            async with away(cable, news):
-                for number in (2, 3, 4):
-                    await gateway.broadcast("news", number)
-            assert await hear(news, 2) == [3, 4]
-            gap = await told(events, Gap)
-            assert (gap.first, gap.last, gap.healed) == (2, 2, False)
-            assert (await told(events, Recovered)).recovery is Recovery.UNKNOWN
+    async with (
+        Gateway(public=True, history_limit=2, ping_interval=0.1) as gateway,
+        Cable(gateway.url) as cable,
+        cable.stream("news") as news,
+    ):
+        events = watch(news)
+        await gateway.broadcast("news", 1)
+        assert await hear(news, 1) == [1]
+        historian = news._handle.wish.recall.historian
+        await until(lambda: historian.pinged is not None, "the server's time is known")
+        async with away(cable, news):
+            for number in (2, 3, 4):
+                await gateway.broadcast("news", number)
+        assert await hear(news, 2) == [3, 4]
+        gap = await told(events, Gap)
+        assert (gap.first, gap.last, gap.healed) == (2, 2, False)
+        assert (await told(events, Recovered)).recovery is Recovery.UNKNOWN
 
 
 async def test_a_restarted_gateway_is_told_and_resynced() -> None:
@@ -126,24 +126,25 @@ async def test_a_restarted_gateway_is_told_and_resynced() -> None:
     async def catch_up(news: Subscription[Any]) -> None:
         order.append("begin")
         await gateway.broadcast("news", "during")
-        async with asyncio.timeout(LIMIT):
-            while not news.stats().unread:
-                await asyncio.sleep(0.01)
+        await until(lambda: news.stats().unread > 0, "it has come, and waits")
         order.append("end")
 
     options = SubscriptionOptions(on_resync=catch_up)
-    async with Gateway(public=True) as gateway, Cable(gateway.url) as cable:
-        async with cable.stream("news", options=options) as news:
-            events = watch(news)
-            await gateway.broadcast("news", "before")
-            first = await news.receive(timeout=LIMIT)
-            gateway.kill()
-            await gateway.stop()
-            await gateway.start()
-            second = await news.receive(timeout=LIMIT)
-            assert [*order, second.data] == ["begin", "end", "during"]
-            assert first.epoch != second.epoch
-            assert (await told(events, Recovered)).recovery is Recovery.UNKNOWN
+    async with (
+        Gateway(public=True) as gateway,
+        Cable(gateway.url) as cable,
+        cable.stream("news", options=options) as news,
+    ):
+        events = watch(news)
+        await gateway.broadcast("news", "before")
+        first = await news.receive(timeout=LIMIT)
+        gateway.kill()
+        await gateway.stop()
+        await gateway.start()
+        second = await news.receive(timeout=LIMIT)
+        assert [*order, second.data] == ["begin", "end", "during"]
+        assert first.epoch != second.epoch
+        assert (await told(events, Recovered)).recovery is Recovery.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -153,19 +154,22 @@ async def test_a_restarted_gateway_is_told_and_resynced() -> None:
 )
 async def test_without_a_past_a_loss_is_told(server: dict[str, Any], protocol: str) -> None:
     """Where the server can tell nothing of the past, what was missed is missing, and that is told."""
-    async with Gateway(public=True, **server) as gateway, Cable(gateway.url, protocol=protocol) as cable:
-        async with cable.stream("news") as news:
-            events = watch(news)
-            await gateway.broadcast("news", 1)
-            assert await hear(news, 1) == [1]
-            async with away(cable, news):
-                await gateway.broadcast("news", 2)
-            await told(events, Recovered)
-            await gateway.broadcast("news", 3)
-            assert await hear(news, 1) == [3]
-            recovered = await told(events, Recovered)
-            assert recovered.recovery is Recovery.UNKNOWN
-            assert recovered.reason
+    async with (
+        Gateway(public=True, **server) as gateway,
+        Cable(gateway.url, protocol=protocol) as cable,
+        cable.stream("news") as news,
+    ):
+        events = watch(news)
+        await gateway.broadcast("news", 1)
+        assert await hear(news, 1) == [1]
+        async with away(cable, news):
+            await gateway.broadcast("news", 2)
+        await told(events, Recovered)
+        await gateway.broadcast("news", 3)
+        assert await hear(news, 1) == [3]
+        recovered = await told(events, Recovered)
+        assert recovered.recovery is Recovery.UNKNOWN
+        assert recovered.reason
 
 
 @pytest.mark.parametrize(("commit", "again"), [("receipt", []), ("ack", [2, 3])])
@@ -187,42 +191,47 @@ async def test_the_next_cable_goes_on_after_the_gateway_s_positions(commit: Any,
 async def test_what_a_full_mailbox_refused_does_not_come_again() -> None:
     """``disconnect`` drops the line, and what did not fit stays lost: it is counted, and told."""
     options = SubscriptionOptions(overflow="disconnect", max_messages=2)
-    async with Gateway(public=True) as gateway, Cable(gateway.url) as cable:
-        async with cable.stream("news", options=options) as news:
-            events = watch(news)
-            await gateway.broadcast("news", 0)
-            assert await hear(news, 1) == [0]
-            for number in (1, 2, 3):
-                await gateway.broadcast("news", number)
-            await told(events, MessagesDropped)
-            await told(events, Recovered)
-            assert await hear(news, 2) == [1, 2]
-            await gateway.broadcast("news", 4)
-            assert await hear(news, 1) == [4]
-            assert news.stats().dropped == 1
+    async with (
+        Gateway(public=True) as gateway,
+        Cable(gateway.url) as cable,
+        cable.stream("news", options=options) as news,
+    ):
+        events = watch(news)
+        await gateway.broadcast("news", 0)
+        assert await hear(news, 1) == [0]
+        for number in (1, 2, 3):
+            await gateway.broadcast("news", number)
+        await told(events, MessagesDropped)
+        await told(events, Recovered)
+        assert await hear(news, 2) == [1, 2]
+        await gateway.broadcast("news", 4)
+        assert await hear(news, 1) == [4]
+        assert news.stats().dropped == 1
 
 
 async def test_what_was_kept_away_looks_like_a_gap() -> None:
     """A message of our own that others get alone is fetched, then told as a healed gap; ``is_own`` leaves it out."""
     mine = SubscriptionOptions(is_own=lambda message: message.data == "mine")
-    async with Gateway([Room], public=True) as gateway, Cable(gateway.url) as cable:
-        async with cable.subscribe("Room") as room, cable.subscribe("Room", options=mine) as others:
-            events = watch(room)
-            await gateway.broadcast("room", "before")
-            assert await hear(room, 1) == ["before"]
-            await room.perform("speak", text="mine")
-            async with asyncio.timeout(LIMIT):
-                while not gateway.stats().broadcasts > 1:
-                    await asyncio.sleep(0.01)
-            await gateway.broadcast("room", "after")
-            assert await hear(room, 2) == ["mine", "after"]
-            gap = await told(events, Gap)
-            assert (gap.first, gap.last, gap.healed) == (2, 2, True)
-            assert await hear(others, 2) == ["before", "after"]
+    async with (
+        Gateway([Room], public=True) as gateway,
+        Cable(gateway.url) as cable,
+        cable.subscribe("Room") as room,
+        cable.subscribe("Room", options=mine) as others,
+    ):
+        events = watch(room)
+        await gateway.broadcast("room", "before")
+        assert await hear(room, 1) == ["before"]
+        await room.perform("speak", text="mine")
+        await until(lambda: gateway.stats().broadcasts > 1, "it is published")
+        await gateway.broadcast("room", "after")
+        assert await hear(room, 2) == ["mine", "after"]
+        gap = await told(events, Gap)
+        assert (gap.first, gap.last, gap.healed) == (2, 2, True)
+        assert await hear(others, 2) == ["before", "after"]
 
 
 async def test_what_is_not_kept_is_outside_of_the_account() -> None:
-    """A transient message that is published while there is no line is gone, and the recovery is complete all the same."""
+    """A transient message that is published without a line is gone, and the recovery is complete all the same."""
     async with Gateway(public=True) as gateway, Cable(gateway.url) as cable, cable.stream("news") as news:
         events = watch(news)
         await gateway.broadcast("news", 1)
@@ -238,12 +247,15 @@ async def test_what_is_not_kept_is_outside_of_the_account() -> None:
 async def test_a_line_that_breaks_at_once_leaves_nothing_to_ask_from(since: timedelta | None) -> None:
     """Before a message or a ping there is neither a place nor a time, unless one was given: that is told."""
     options = SubscriptionOptions(since=since)
-    async with Gateway(public=True) as gateway, Cable(gateway.url) as cable:
-        async with cable.stream("news", options=options) as news:
-            events = watch(news)
-            async with away(cable, news):
-                await gateway.broadcast("news", 1)
-            known = (await told(events, Recovered)).recovery is Recovery.COMPLETE
-            await gateway.broadcast("news", 2)
-            assert known == (since is not None)
-            assert await hear(news, 1 + known) == [1, 2][-1 - known :]
+    async with (
+        Gateway(public=True) as gateway,
+        Cable(gateway.url) as cable,
+        cable.stream("news", options=options) as news,
+    ):
+        events = watch(news)
+        async with away(cable, news):
+            await gateway.broadcast("news", 1)
+        known = (await told(events, Recovered)).recovery is Recovery.COMPLETE
+        await gateway.broadcast("news", 2)
+        assert known == (since is not None)
+        assert await hear(news, 1 + known) == [1, 2][-1 - known :]
