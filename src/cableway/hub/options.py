@@ -116,8 +116,8 @@ class SubscriptionOptions:
     ``"drop_oldest"`` and ``"drop_newest"`` lose messages, count them and tell once an episode by a
     :class:`~cableway.MessagesDropped` event; ``latest_by(key)`` keeps the newest of each key; ``"error"`` raises
     :class:`~cableway.MailboxOverflow` from the iteration once what is unread was read; ``"disconnect"`` drops the line,
-    and what does not fit is lost all the same; ``"pause"`` stops reading the socket, for a lone consumer that must not lose. All subscriptions of the cable wait
-    with it, and a server cuts a reader that lags by a megabyte or so.
+    and what does not fit is lost all the same; ``"pause"`` stops reading the socket, for a lone consumer that must not
+    lose. All subscriptions of the cable wait with it, and a server cuts a reader that lags by a megabyte or so.
     """
     max_messages: int = field(default=DEFAULT_MESSAGES, validator=_at_least_one)
     """Unread messages that the mailbox holds."""

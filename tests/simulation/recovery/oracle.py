@@ -258,7 +258,8 @@ def _recoverable(account: Account, missing: list[Publication]) -> list[Publicati
     """Return those of *missing* that came after a message whose place the client knew."""
     first: dict[str, int] = {}
     for one in account.seen:
-        first.setdefault(one.key[0], one.key[1])
+        if one.offset is not None:
+            first.setdefault(one.key[0], one.key[1])
     return [one for one in missing if one.number > first.get(one.stream, one.number)]
 
 

@@ -132,7 +132,9 @@ class Recovery:
         ledger, account = self._recall.ledger, self._recall.account
         if book.stream in self._rejected:
             refused = not self._unanswered
-            account.carry_out(settle_rejected(ledger, book, told=told, same_server=same, refused=refused))
+            settled = settle_rejected(ledger, book, told=told, same_server=same, refused=refused)
+            # What was told is among what came live meanwhile, and nobody can tell which is which.
+            account.carry_out(settled, replayed=self._told)
             return
         if book.last is None:
             account.carry_out(settle_first(ledger, book))
