@@ -74,7 +74,7 @@ async def test_it_runs_between_what_came_before_and_what_comes_after() -> None:
         await asyncio.sleep(LONGEST - 1)
         assert not reading.done()
         snapshot.gate.set()
-        assert (await reading).data == 3
+        assert (await asyncio.wait_for(reading, 1)).data == 3
         assert snapshot.failures == []
 
 
@@ -143,7 +143,8 @@ async def test_a_closed_cable_stops_it() -> None:
         await settle()
         await made.cable.close()
         assert snapshot.cancelled
-        assert [message.data async for message in chat] == [1]
+        async with asyncio.timeout(1):
+            assert [message.data async for message in chat] == [1]
 
 
 async def test_a_second_doubt_meanwhile_has_it_run_once_more() -> None:

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from cableway.gateway import GatewayOptions
-from cableway.gateway.broker import IDLE_LIVES, Kept, MemoryBroker, OutOfReach
+from cableway.gateway.broker import Kept, MemoryBroker, OutOfReach
 from cableway.wire.positions import HistoryQuery, Position
 
 NOW = 1_790_000_000
@@ -95,18 +95,18 @@ def test_an_idle_stream_is_forgotten_and_begins_anew_in_the_same_era() -> None:
     kept = filled(41)
     last = NOW + 100
     kept.add("room", b"42", last)
-    kept.expire(last + IDLE_LIVES * LIFE)
-    assert kept.add("room", b"43", last + IDLE_LIVES * LIFE) == at(43)
-    kept.expire(last + 2 * IDLE_LIVES * LIFE)
-    kept.expire(last + 2 * IDLE_LIVES * LIFE + 1)
-    assert kept.add("room", b"1", last + 2 * IDLE_LIVES * LIFE + 1) == at(1)
+    kept.expire(last + 10 * LIFE)
+    assert kept.add("room", b"43", last + 10 * LIFE) == at(43)
+    kept.expire(last + 20 * LIFE)
+    kept.expire(last + 20 * LIFE + 1)
+    assert kept.add("room", b"1", last + 20 * LIFE + 1) == at(1)
 
 
 def test_it_is_only_forgotten_when_somebody_looks() -> None:
     """A look is taken each second; until then all is there, however old."""
     kept = filled(3)
     assert offsets(kept.after("room", at(1))) == [2, 3]
-    assert kept.add("room", b"4", NOW + 10 * IDLE_LIVES * LIFE) == at(4)
+    assert kept.add("room", b"4", NOW + 100 * LIFE) == at(4)
     assert offsets(kept.since("room", NOW)) == [1, 2, 3, 4]
 
 
@@ -238,7 +238,7 @@ def test_in_any_run_the_rules_hold(seed: int) -> None:
             kept.expire(now)
             second = int(now)
             floor = max([floor, *(offset for offset, then in published if then < second - life)])
-            if published and published[-1][1] + IDLE_LIVES * life < second:
+            if published and published[-1][1] + 10 * life < second:
                 published, floor, last = [], 0, 0
         there = [offset for offset, _ in published if offset > floor]
         for offset in range(last + 2):
