@@ -194,3 +194,25 @@ async def test_a_new_line_owes_no_answer_to_the_old_one() -> None:
         await asyncio.sleep(5 * PATIENCE)
         assert asked(made) == 0
         assert (made.cable.state, made.transport.dials) == (State.CONNECTED, 2)
+
+
+async def test_a_line_that_took_over_owes_no_answer_to_the_one_before() -> None:
+    """Handed over in the midst of a question, the cable does not wait for the answer on a line that is closed."""
+    async with beating() as made:
+        await made.live()
+        await asyncio.sleep(PAUSE + 1)
+        assert asked(made) == 1
+        engine, old = made.cable._engine, made.server
+        handing = background(engine.handover._hand_over(engine.up))
+        made.server = await made.transport.accept(EXTENDED)
+        made.server.send({"type": "welcome", "sid": "s2"})
+        await settle()
+        for command in made.server.received:
+            made.server.confirm(command["identifier"])
+        await handing
+        await settle()
+        assert old.over.is_set()
+        await asyncio.sleep(PAUSE - 1)
+        made.server.send({"type": "pong"})
+        await asyncio.sleep(PATIENCE + 1)
+        assert (made.cable.state, made.transport.dials) == (State.CONNECTED, 2)
