@@ -37,7 +37,7 @@ async def test_stdout_is_one_json_line_a_message_and_nothing_else(gateway: Gatew
     assert ended.stdout == '{"text":"hé"}\nnull\n[1]\n'
     assert ended.stderr.splitlines() == [
         f"connecting to {gateway.url}",
-        "connected (websocket, actioncable-v1-json)",
+        "connected (websocket, actioncable-v1-ext-json)",
         "subscribed to RoomChannel room=42",
     ]
 
