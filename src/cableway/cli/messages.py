@@ -109,7 +109,7 @@ def for_people(width: int) -> Callable[[Sequence[Message[Any]]], bytes]:
                 time = EARLIER if message.replayed else message.received_at.astimezone().strftime("%H:%M:%S")
                 text = Text(visible(_fitted(message.data, width - len(time) - 2)))
                 colour.highlight(text)
-                console.print(Text(f"{time}  ", "dim") + text, soft_wrap=True)
+                console.print(Text.assemble((f"{time}  ", "dim"), text), soft_wrap=True)
         return captured.get().encode("utf-8", "backslashreplace")
 
     return write

@@ -54,6 +54,8 @@ def subscription_line(label: str, event: Event) -> str | None:
             return str(error)
         case events.MessagesDropped(dropped=dropped):
             return f"{dropped} messages of {label} were lost"
+        case events.PresenceUnavailable(reason=reason):
+            return f"who is present in {label} is not known at the moment: {reason}"
         case events.PositionsNotSaved(error=error):
             return f"warning: where {label} ends is not kept: {error}"
         case _:
@@ -118,8 +120,14 @@ def remember_trouble(cable: Cable, run: Run) -> None:
     cable.on(events.TokenRenewed, with_token)
 
 
-def tell_subscription(subscription: Subscription[object], label: str, tell: Callable[[str], None] = say) -> None:
-    """Tell what happens to *subscription* from its first confirmation on, a line each."""
+def tell_subscription(
+    subscription: Subscription[object],
+    label: str,
+    tell: Callable[[str], None] = say,
+    *,
+    about: tuple[type[Event], ...] = (events.Event,),
+) -> None:
+    """Tell what happens to *subscription* from its first confirmation on, a line each: events of the kinds *about*."""
     confirmed = False
 
     def heard(event: Event) -> None:
@@ -128,7 +136,7 @@ def tell_subscription(subscription: Subscription[object], label: str, tell: Call
         # Before that it is an error of the command, which tells it itself.
         if not confirmed:
             return
-        text = subscription_line(label, event)
+        text = subscription_line(label, event) if isinstance(event, about) else None
         if text is not None:
             tell(text)
 
