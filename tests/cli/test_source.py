@@ -58,10 +58,11 @@ def test_each_has_its_identifier(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_is_called_by_what_is_no_secret() -> None:
-    """Channel and parameters, or the stream's name; a signed one has none."""
+    """Channel and parameters, or the stream's plain name."""
     assert Source(channel="Chat", params=("room=7",)).label == "Chat room=7"
     assert Source(stream="news\x1b").label == "the stream news"
-    assert Source(signed=SIGNED).label == "the signed stream"
+    assert Source(signed="orders").label == "the signed stream orders"
+    assert Source(signed=SIGNED).label == Source(signed="env:S").label == "the signed stream"
 
 
 def test_a_signed_name_on_the_command_line_works_and_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:

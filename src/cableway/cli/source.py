@@ -86,7 +86,11 @@ class Source:
         """What to call it."""
         if self.channel is not None:
             return printable(" ".join((self.channel, *self.params)))
-        return "the signed stream" if self.stream is None else f"the stream {printable(self.stream)}"
+        if self.stream is not None:
+            return f"the stream {printable(self.stream)}"
+        # Only a plain name, which is signed here, is no secret.
+        plain = self.signed if self.signed is not None and _is_plain(self.signed) else ""
+        return printable(f"the signed stream {plain}")
 
     def subscribe(self, cable: Cable, options: SubscriptionOptions) -> Subscription[Any]:
         """Subscribe to it.
@@ -100,6 +104,10 @@ class Source:
             kind: Any = self.signed_kind or "pubsub"
             return cable.signed_stream(signed_name(self.signed), kind=kind, options=options)
         return cable.subscribe(self.channel or "", read_params(self.params), options=options)
+
+
+def _is_plain(written: str) -> bool:
+    return not written.startswith(FROM_ENVIRONMENT) and not _SIGNED.fullmatch(written)
 
 
 def take_source(options: dict[str, Any]) -> Source:
@@ -126,7 +134,7 @@ def signed_name(written: str) -> str:
     """
     if written.startswith(FROM_ENVIRONMENT):
         return from_environment(written.removeprefix(FROM_ENVIRONMENT), "--signed").strip()
-    if _SIGNED.fullmatch(written):
+    if not _is_plain(written):
         say(
             "warning: --signed holds a secret (a signed name opens its stream) that other users of this machine can "
             "read: write env:NAME in its place, and keep the signed name in that environment variable"
