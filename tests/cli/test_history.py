@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cableway import HistoryRejected, HistoryTimeout, NotSupported
-from cableway.cli.history import ALL, past
+from cableway.cli.history import AGAIN, ALL, past
 from cableway.gateway import Gateway
 from tests.cli.programs import ran
 from tests.extended import extended
@@ -25,9 +26,10 @@ def told(identifier: str, offset: int, stream: str = "s") -> dict[str, Any]:
     return {"identifier": identifier, "message": [stream, offset], **place}
 
 
-def tell(server: MemoryServer, identifier: str, *offsets: int, stream: str = "s") -> None:
-    """Answer a question for the past with these messages."""
-    frames = [told(identifier, offset, stream) for offset in offsets]
+def tell(server: MemoryServer, identifier: str, *offsets: int, other: tuple[int, ...] = ()) -> None:
+    """Answer a question for the past with these messages, and others of another stream."""
+    assert [command["command"] for command in server.received] == ["history"]
+    frames = [*(told(identifier, at) for at in offsets), *(told(identifier, at, "t") for at in other)]
     server.send(*frames, {"identifier": identifier, "type": "confirm_history"})
 
 
@@ -41,10 +43,10 @@ async def test_what_is_past_and_what_is_as_new_as_the_subscription_come_in_order
         asking = background(past(chat, ALL, 30))
         await settle()
         made.server.send(told(chat.identifier, 8))
-        tell(made.server, chat.identifier, 4, 5, 6, 7)
-        tell(made.server, chat.identifier, 1, stream="t")
+        tell(made.server, chat.identifier, 4, 5, 6, 7, 8, other=(1,))
         await settle()
-        tell(made.server, chat.identifier, 6, 7)
+        # What was published since the subscription was made.
+        tell(made.server, chat.identifier, 6, 7, 8, other=(1,))
         messages = await asking
 
     ours = [message for message in messages if message.stream == "s"]
@@ -75,10 +77,12 @@ async def test_a_line_that_breaks_meanwhile_is_waited_for() -> None:
         made.server.close(1006)
         server = await made.welcome()
         server.confirm(chat.identifier)
+        await settle()
+        assert [command["command"] for command in server.received] == ["subscribe"]
+        await asyncio.sleep(AGAIN)
+        tell(server, chat.identifier, 3)
+        await settle()
         tell(server, chat.identifier)
-        for _ in range(3):
-            await settle()
-            tell(server, chat.identifier, 3)
         messages = await asking
 
     assert [message.offset for message in messages] == [3]
@@ -119,23 +123,23 @@ async def test_it_prints_what_the_server_has_and_ends(gateway: Gateway) -> None:
 
 
 async def test_since_leaves_out_what_is_older(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the server's clock, in whole seconds."""
-    monkeypatch.setattr("cableway.gateway.house.time.time", lambda: NOW - 100)
-    await gateway.broadcast("s", "old")
-    monkeypatch.setattr("cableway.gateway.house.time.time", lambda: NOW)
+    """By the server's clock, in whole seconds; no time at all is not the same as none given."""
+    now = time.time()
+    with monkeypatch.context() as earlier:
+        earlier.setattr("time.time", lambda: now - 100)
+        await gateway.broadcast("s", "old")
     await gateway.broadcast("s", "new")
 
     recent = await ran("history", gateway.url, "--stream", "s", "--since", "50")
-    both = await ran("history", gateway.url, "--stream", "s", "--since", f"@{int(NOW) - 100}")
+    both = await ran("history", gateway.url, "--stream", "s", "--since", f"@{int(now) - 100}")
+    last = await ran("history", gateway.url, "--stream", "s", "--since", "0")
     none = await ran("history", gateway.url, "--stream", "nothing", "--since", "5m")
 
     assert (recent.code, recent.stdout) == (0, '"new"\n')
     assert (both.code, both.stdout) == (0, '"old"\n"new"\n')
+    assert "old" not in last.stdout
     assert (none.code, none.stdout) == (0, "")
     assert none.stderr.endswith("no messages of the stream nothing\n")
-
-
-NOW = time.time()
 
 
 async def test_a_time_to_come_is_a_usage_error(gateway: Gateway) -> None:

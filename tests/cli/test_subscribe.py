@@ -314,5 +314,7 @@ async def test_data_that_are_too_old_are_told_of(gateway: Gateway) -> None:
 
 
 def _kept(path: Path) -> int | None:
-    streams = SQLitePositions(path).load('{"channel":"$pubsub","stream_name":"s"}').streams
+    store = SQLitePositions(path)
+    streams = store.load('{"channel":"$pubsub","stream_name":"s"}').streams
+    store.close()
     return streams["s"].offset if streams else None

@@ -80,7 +80,8 @@ def history(
     source = take_source(rest)
     cable = LineChoices(**rest).cable(timeout)
     write = writer(as_json=as_json, envelope=envelope)
-    work = partial(recount, cable, source, since=since or ALL, last=last, write=write, tell=None if quiet else say)
+    begin = ALL if since is None else since
+    work = partial(recount, cable, source, since=begin, last=last, write=write, tell=None if quiet else say)
     return Run(timeout).run(work)
 
 
