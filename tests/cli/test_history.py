@@ -17,6 +17,8 @@ from tests.extended import extended
 from tests.scripted import background, connected, settle
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cableway import MemoryServer
 
 
@@ -26,9 +28,11 @@ def told(identifier: str, offset: int, stream: str = "s") -> dict[str, Any]:
     return {"identifier": identifier, "message": [stream, offset], **place}
 
 
-def tell(server: MemoryServer, identifier: str, *offsets: int, other: tuple[int, ...] = ()) -> None:
-    """Answer a question for the past with these messages, and others of another stream."""
-    assert [command["command"] for command in server.received] == ["history"]
+def tell(
+    server: MemoryServer, identifier: str, *offsets: int, other: tuple[int, ...] = (), after: Sequence[str] = ()
+) -> None:
+    """Answer a question for the past that came *after* other commands, with messages of this and an *other* stream."""
+    assert [command["command"] for command in server.received] == [*after, "history"]
     frames = [*(told(identifier, at) for at in offsets), *(told(identifier, at, "t") for at in other)]
     server.send(*frames, {"identifier": identifier, "type": "confirm_history"})
 
@@ -77,10 +81,8 @@ async def test_a_line_that_breaks_meanwhile_is_waited_for() -> None:
         made.server.close(1006)
         server = await made.welcome()
         server.confirm(chat.identifier)
-        await settle()
-        assert [command["command"] for command in server.received] == ["subscribe"]
         await asyncio.sleep(AGAIN)
-        tell(server, chat.identifier, 3)
+        tell(server, chat.identifier, 3, after=["subscribe"])
         await settle()
         tell(server, chat.identifier)
         messages = await asking

@@ -18,6 +18,7 @@ from cableway.cli.source import Source, source_options, take_source
 from cableway.cli.status import count_messages, remember_trouble, tell_cable, tell_subscription
 from cableway.cli.terminal import say
 from cableway.errors import NotConnected
+from cableway.hub.recall.healing import GRACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 ALL = datetime.fromtimestamp(1, UTC)
 """From when on a server is asked for all that it has."""
-NEWEST = 0.3
-"""Seconds in which the newest messages are handed over: the library keeps each for 0.1 s, to bring them in order."""
+NEWEST = 3 * GRACE
+"""Seconds in which the newest messages are handed over: the library keeps them for a moment, to bring them in order."""
 AGAIN = 0.1
 """Seconds between two looks whether a line that broke is back."""
 AT_ONCE = 256
