@@ -156,8 +156,9 @@ class SubscriptionOptions:
     commit: Literal["receipt", "ack"] = field(default="receipt", validator=validators.in_(("receipt", "ack")))
     """When a message counts as seen for ``Cable(positions=...)``: as it comes, or with ``await message.ack()``."""
     max_age: float | None = field(default=None, converter=_age)
-    """Seconds without a message after which the data count as stale: a :class:`~cableway.Stale` event tells so,
-    whatever the line does, and :class:`~cableway.Fresh` when messages come again."""
+    """Seconds without a message, on a cable that is open, after which the data count as stale: a
+    :class:`~cableway.Stale` event tells so, whatever the line does, and :class:`~cableway.Fresh` when messages come
+    again."""
     published_at: Callable[[Message[Any]], datetime | float | None] | None = field(default=None, validator=_function)
     """Tells when a message was published, from its data: an aware datetime or Unix seconds. ``stats().lag`` is what it
     took to get here, by this machine's clock."""
