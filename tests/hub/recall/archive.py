@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cableway.events import Gap, Recovered
 from cableway.hub.effects import Send
+from cableway.hub.recall.listings import Listing
 from cableway.wire.commands import History, Subscribe
 from cableway.wire.frames import ConfirmHistory, Data, Ping, RejectHistory
 from cableway.wire.message import Message
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cableway.hub.wish import Handle
+
+SERVER = 1_790_000_000
+"""The server's time when ours is 0."""
 
 ONE_STREAM = "$pubsub"
 """A channel that listens to one stream, and never to another."""
@@ -66,6 +70,10 @@ class Archive(Desk):
         """Beat."""
         self.hub.hear(Ping(stamp), self.now)  # type: ignore[arg-type]
 
+    def beat(self) -> None:
+        """Beat, and tell the server's time."""
+        self.ping(SERVER + int(self.now))
+
     def fall(self, name: str = "A", *, restored: Sequence[str] | None = None, away: float = 0.0) -> None:
         """Lose the line, and have the next one up and *name* confirmed on it after *away* seconds."""
         self.line_down()
@@ -92,3 +100,25 @@ class Archive(Desk):
     def gaps(self, handle: Handle) -> list[tuple[int, int, bool]]:
         """Return the first and last offset of each gap that was told, and whether it was healed."""
         return [(event.first, event.last, event.healed) for event in self.events(handle) if isinstance(event, Gap)]
+
+
+def begun(last: int = 1, *, name: str = "A", timed: bool = True, **options: Any) -> tuple[Archive, Handle]:
+    """Have a subscription that is live, and was told the messages up to *last*; they are read.
+
+    With *timed* the server's time is known.
+    """
+    archive = Archive()
+    if timed:
+        archive.beat()
+    handle = archive.live(name, **options)
+    archive.tell(*range(1, last + 1), name=name)
+    unread(handle)
+    archive.effects()
+    return archive, handle
+
+
+def ask(archive: Archive, handle: Handle, query: HistoryQuery) -> list[Any]:
+    """Have the holder ask to see the past; return where the answer will be."""
+    answers: list[Any] = []
+    handle.wish.recall.list(Listing(query, answers.append, SERVER), archive.now)
+    return answers

@@ -14,19 +14,10 @@ from cableway.hub.recall.limits import RESTART_IDLE
 from cableway.states import Recovery
 from cableway.wire.message import Message
 from tests.hub.desk import frame, identifier, unread
-from tests.hub.recall.archive import ONE_STREAM, Archive, offsets, placed
+from tests.hub.recall.archive import ONE_STREAM, Archive, begun, offsets, placed
 
 if TYPE_CHECKING:
     from cableway.hub.wish import Handle
-
-
-def begun(last: int = 1, *, name: str = "A", **options: Any) -> tuple[Archive, Handle]:
-    """Have a subscription that is live, and was told the messages up to *last*; they are read."""
-    archive = Archive()
-    handle = archive.live(name, **options)
-    archive.tell(*range(1, last + 1), name=name)
-    unread(handle)
-    return archive, handle
 
 
 def duplicates(handle: Handle) -> int:
@@ -112,7 +103,7 @@ def test_while_a_question_is_open_nothing_passes_unread() -> None:
     archive.tell(2)
     assert archive.route(placed(3)) == [placed(3)]
     unread(handle)
-    archive.ping(1_790_000_000)
+    archive.beat()
     archive.answer()
     archive.answer()
     archive.tell(3)
