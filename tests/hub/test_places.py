@@ -24,7 +24,7 @@ class Store:
     """A keeper of places that may fail."""
 
     def __init__(self, *kept: Bookmark) -> None:
-        self.kept = dict(zip([identifier("A"), identifier("B")], kept, strict=False))
+        self.kept: dict[str, Bookmark] = dict(zip([identifier("A"), identifier("B")], kept, strict=False))
         self.saved: list[tuple[str, Bookmark]] = []
         self.fault: Exception | None = None
         self.closed = 0

@@ -66,9 +66,9 @@ class Archive(Desk):
         """Say that the past has been told, or refuse to tell it."""
         self.hub.hear((ConfirmHistory if confirmed else RejectHistory)(identifier(name)), self.now)
 
-    def ping(self, stamp: object) -> None:
+    def ping(self, stamp: Any) -> None:
         """Beat."""
-        self.hub.hear(Ping(stamp), self.now)  # type: ignore[arg-type]
+        self.hub.hear(Ping(stamp), self.now)
 
     def beat(self) -> None:
         """Beat, and tell the server's time."""

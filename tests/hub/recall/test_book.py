@@ -78,8 +78,7 @@ def test_without_a_place_nothing_has_its_turn() -> None:
 
 def test_a_forgotten_place_brings_nothing_again() -> None:
     """It begins with whatever comes next; what was delivered before of that era is not delivered again."""
-    book = at(5)
-    book.mark, book.hole_at = 5, 3.0
+    book = Book("s", "e", 5, mark=5, hole_at=3.0)
     book.forget()
     assert (book.position, book.mark, book.hole_at) == (None, None, None)
     hold(book, 5, 4, 7)

@@ -70,6 +70,16 @@ def test_what_the_server_does_not_tell_is_lost(confirmed: bool) -> None:  # noqa
     assert handle.mailbox.barred
 
 
+def test_what_fills_it_by_itself_is_no_gap() -> None:
+    """Where the server refuses, and the missing ones come late, nothing was missing after all."""
+    archive, handle = begun()
+    archive.tell(4)
+    archive.wait(GRACE)
+    archive.tell(2, 3)
+    archive.answer(confirmed=False)
+    assert (offsets(handle), archive.gaps(handle), archive.outcomes(handle)) == ([2, 3, 4], [], [])
+
+
 def test_an_answer_that_fills_a_part_leaves_the_rest() -> None:
     """Each hole is told by itself; none of them counts as healed."""
     archive, handle = begun()
@@ -203,6 +213,33 @@ def test_first_messages_wait_for_those_they_overtook() -> None:
     assert offsets(handle) == []
     archive.wait(0.01)
     assert (offsets(handle), archive.gaps(handle), archive.asked()) == ([6, 7, 8], [], [])
+
+
+def test_each_stream_has_a_first_moment_of_its_own() -> None:
+    """One that began a little later waits a little longer."""
+    archive = Archive()
+    handle = archive.live()
+    archive.tell(8, stream="t")
+    archive.wait(GRACE / 2)
+    archive.tell(6, stream="u")
+    archive.wait(GRACE / 2)
+    archive.tell(5, stream="u")
+    assert offsets(handle) == [8]
+    archive.wait(GRACE / 2)
+    assert offsets(handle) == [5, 6]
+
+
+def test_first_messages_cut_no_answer_short() -> None:
+    """While a question is open the server has its time; they are delivered after that."""
+    archive, handle = begun()
+    archive.tell(3)
+    archive.wait(GRACE)
+    archive.tell(8, stream="t")
+    archive.wait(ANSWER - 0.01)
+    archive.tell(2)
+    archive.answer()
+    archive.wait(GRACE)
+    assert (offsets(handle), archive.gaps(handle)) == ([2, 3, 8], [(2, 2, True)])
 
 
 def test_first_messages_may_have_a_hole() -> None:

@@ -32,11 +32,12 @@ def test_without_the_server_s_time_there_is_none() -> None:
 
 def test_it_begins_when_the_subscription_was_asked_for() -> None:
     """The server had it at some time between question and confirmation: rather too early than too late."""
-    _, horizon = made(100.0)
-    horizon.asked(105.0)
-    horizon.confirmed(109.0)
-    horizon.note(live=False)
-    assert horizon.since == SERVER + 105
+    for live in (False, True):
+        _, horizon = made(100.0)
+        horizon.asked(105.0)
+        horizon.confirmed(109.0)
+        horizon.note(live=live)
+        assert horizon.since == SERVER + 105
 
 
 def test_the_server_s_time_may_become_known_later() -> None:
@@ -118,11 +119,11 @@ def test_it_never_goes_back_nor_beyond_what_was_heard(steps: list[tuple[float, b
 
 
 def test_a_list_is_sorted_by_the_server_s_time() -> None:
-    """What was published since the subscription was made is new to it."""
-    _, horizon = made(100.0)
+    """What was published since the subscription was made is new to it, whatever was heard by it since."""
+    _, horizon = made(100.0, 200.0)
     horizon.asked(105.0)
     horizon.confirmed(106.0)
-    assert horizon.begun(5, 300.0, alone=False) == SERVER + 105
+    assert [horizon.begun(5, 300.0, alone=alone) for alone in (True, False)] == [SERVER + 105] * 2
 
 
 def test_without_it_our_own_clock_has_to_do_for_who_is_alone() -> None:

@@ -191,7 +191,7 @@ def test_a_server_with_ever_new_streams_fills_no_memory() -> None:
     ledger = learned()
     for number in range(MOST_TAILS + 5):
         learned(1, stream=f"other {number}", ledger=ledger)
-    assert len(ledger._by_tail) <= MOST_TAILS
+        assert len(ledger._by_tail) <= MOST_TAILS
     assert ledger.advance(run(2, stream=f"other {MOST_TAILS + 4}"), NOW) == 1
     assert ledger.books["s"].position == Position("e", 1)
 

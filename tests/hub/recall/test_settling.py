@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 class Shelf:
     """A ledger with one book, which holds messages."""
 
-    def __init__(self, last: int | None, *held: int, mark: int | None = None, floor: int = 0) -> None:
+    def __init__(
+        self, last: int | None, *held: int, mark: int | None = None, floor: int = 0, hole_at: float | None = None
+    ) -> None:
         self.ledger = Ledger()
         self.book: Book = self.ledger.open("s")
         self.book.epoch = "" if last is None and not floor else "e"
-        self.book.last, self.book.floor = last, floor
+        self.book.last, self.book.floor, self.book.hole_at = last, floor, hole_at
         self.book.mark = last if mark is None else mark
         self.hold(*held)
 
@@ -70,8 +72,7 @@ def test_what_follows_is_delivered_and_doubles_are_not() -> None:
 
 def test_holes_are_told_between_messages() -> None:
     """Each with its first and last, and they are a doubt; what was a hole before is none any more."""
-    shelf = Shelf(5, 12, 7, 9)
-    shelf.book.hole_at = 3.0
+    shelf = Shelf(5, 12, 7, 9, hole_at=3.0)
     done = settle(shelf.ledger, shelf.book)
     assert steps(done) == [(6, 6), 7, (8, 8), 9, (10, 11), 12]
     assert done.steps[0] == Hole("s", "e", 6, 6)
@@ -125,8 +126,7 @@ def test_a_place_that_was_forgotten_brings_nothing_again() -> None:
 
 def test_to_begin_delivers_nothing() -> None:
     """The place is right before the first message of the era that came last."""
-    shelf = Shelf(None, 3).hold(8, 9, epoch="f")
-    shelf.book.hole_at = 3.0
+    shelf = Shelf(None, 3, hole_at=3.0).hold(8, 9, epoch="f")
     assert begin_first(shelf.ledger, shelf.book)
     assert (shelf.place, shelf.book.first, shelf.book.hole_at) == (Position("f", 7), 8, None)
     assert ("f", 8) in shelf.book.held
