@@ -197,3 +197,11 @@ async def test_without_a_broker_nobody_knows_who_is_present(options: dict[str, A
     async with serving(public=True, **options) as (_, http):
         assert (await http.get(USERS)).status_code == 501
         assert (await http.post(PUBLISH, content=BODY)).status_code == 201
+
+
+async def test_a_stream_with_braces_can_be_asked_for() -> None:
+    """A name may hold whatever a path can carry."""
+    async with serving(public=True) as (gateway, http):
+        gateway._house.attendance.join("{a}", "s1", Member("ann"), 0, kept=True)
+        answer = await http.get("/api/presence/%7Ba%7D/users")
+        assert (answer.status_code, answer.json()["total"]) == (200, 1)

@@ -132,3 +132,15 @@ def test_an_option_brings_its_help() -> None:
     """For those who build a command line."""
     told = {field.name: (field.metadata["help"], field.metadata["secret"]) for field in fields(Options)}
     assert told == {"port": ("Where to listen.", False), "key": ("What opens.", True)}
+
+
+def test_a_huge_duration_is_refused_like_any_other() -> None:
+    """It is beyond the range of a float."""
+    with pytest.raises(UsageError, match="ping_interval="):
+        kinds.seconds("ping_interval", 10**400)
+
+
+def test_the_option_is_named_where_identifiers_are_wrong() -> None:
+    """The text of the tokens' own errors does not know it."""
+    with pytest.raises(UsageError, match="token_ext="):
+        kinds.identifiers("token_ext", "")
