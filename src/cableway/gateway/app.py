@@ -16,6 +16,7 @@ from cableway.gateway.admission import Answer
 from cableway.gateway.api import Api
 from cableway.gateway.events import EventStreams
 from cableway.gateway.origins import origin_rule
+from cableway.gateway.polling import Polling
 from cableway.gateway.publications import Posted, RemoteDisconnect, read_publication
 from cableway.gateway.session import Session, Terms
 from cableway.gateway.streams import broadcast_data
@@ -119,6 +120,7 @@ class GatewayApp:
         app.router.add_route("*", self._options.http_broadcast_path, self.publish)
         Api(self._house, self.post).add_to(app)
         EventStreams(self._house, self._random, self._turned_away).add_to(app)
+        Polling(self._house, self._turned_away).add_to(app)
         app.on_response_prepare.append(_hide_server)
         return app
 
