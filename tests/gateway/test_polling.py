@@ -163,6 +163,25 @@ async def test_a_client_that_stops_reading_is_no_one_else_s_trouble() -> None:
         await client.expect(message="kept")
 
 
+async def test_no_write_takes_too_long_for_who_fetches_it() -> None:
+    """A client may take its time between two polls: that line is not stuck."""
+    async with Gateway(**QUICK) as gateway, PollClient(gateway.http_url) as client:
+        await client.welcomed()
+        sessions: list[Any] = list(gateway._house.sessions)
+        assert [session._outbound._write_timeout for session in sessions] == [None]
+
+
+async def test_nothing_is_kept_of_a_session_that_is_over() -> None:
+    """Neither its id nor its line."""
+    async with Gateway(**{**QUICK, "poll_keepalive_timeout": 0.02}) as gateway, PollClient(gateway.http_url) as client:
+        await client.welcomed()
+        (closer,) = gateway._house.closers
+        polling: Any = closer.__self__  # type: ignore[attr-defined]
+        assert list(polling._lines) == [client.headers[POLL_ID]]
+        await until(lambda: gateway.stats().connections == 0 and not polling._serving)
+        assert polling._lines == {}
+
+
 async def test_no_pings_are_sent() -> None:
     """Each would end a poll, and each poll is a beat; nor is anybody cut for not answering one."""
     async with (

@@ -123,6 +123,7 @@ async def test_the_end_of_a_client_is_told_once_to_who_waits(server: Server) -> 
             await gone.wait()
         with watching(request, tell):
             assert not is_there(request)
+            assert request.transport is None
         asked.set()
         return web.Response()
 

@@ -94,7 +94,7 @@ class Polling:
             await line.ask(turn, commands)
             flush = self._flush if any(map(bytes.strip, commands)) else 0
             said = await line.fetch(turn, patience=None, flush=flush)
-            if turn.over or not line.accepted:
+            if not line.accepted:
                 line.end()
                 return web.Response(
                     status=REFUSALS.get(line.close_code or 0, 401), body=b"".join(said), headers=headers

@@ -78,10 +78,8 @@ def watching(request: web.Request, on_gone: Callable[[], None]) -> Iterator[None
     try:
         yield
     finally:
+        # It stays where it is, and passes everything on.
         watch.forget()
-        # A transport that closes calls whom it has; that is the watch, and it passes everything on.
-        if not transport.is_closing():
-            transport.set_protocol(request.protocol)
 
 
 class _Watch(asyncio.Protocol):
