@@ -178,6 +178,26 @@ def test_a_new_era_is_told_and_gone_on_with() -> None:
     assert duplicates(handle) == 1
 
 
+def test_a_new_era_is_accounted_for_by_itself() -> None:
+    """Gaps of the old one were told in their time, and are no reason of this account."""
+    archive, handle = begun(gaps="announce")
+    archive.tell(3)
+    archive.tell(1, epoch="f")
+    (outcome,) = archive.outcomes(handle)
+    assert "in between" not in outcome.reason
+    assert archive.gaps(handle) == [(2, 2, False)]
+
+
+def test_presence_is_doubtful_from_the_present_on() -> None:
+    """Who came and went before a gap was met may be told by what was missing."""
+    archive, _ = begun(5)
+    doubted: list[float] = []
+    archive.hub.historian.on_doubt = lambda _, now: doubted.append(now)
+    archive.wait(RESTART_IDLE)
+    archive.tell(3)
+    assert doubted == [archive.now]
+
+
 def test_what_the_first_message_overtook_by_far_is_a_gap() -> None:
     """Order counts for more than one message: it is told, once, and not delivered after those that follow it."""
     archive, handle = begun(0)
@@ -226,6 +246,9 @@ def test_who_has_nothing_to_say_saves_no_place() -> None:
     archive.tell(2)
     assert list(archive.hub.historian.moved) == [handle.wish]
     assert handle.wish.recall.bookmark.streams["s"].offset == 3
+    archive.effects()
+    archive.route(placed(4))
+    assert list(archive.hub.historian.moved) == [handle.wish]
 
 
 arrivals = st.lists(st.tuples(st.sampled_from("st"), st.integers(1, 12), st.sampled_from([0.0, 0.05])), max_size=40)
