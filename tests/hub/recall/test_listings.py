@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cableway.errors import CableError, HistoryRejected, HistoryTimeout, NotConnected
+from cableway.errors import CableError, HistoryRejected, NotConnected
 from cableway.hub.recall.ledger import Ledger
-from cableway.hub.recall.limits import ANSWER
 from cableway.hub.recall.listings import Listing, Listings
-from cableway.states import Recovery
 from cableway.wire.positions import HistoryQuery
-from tests.hub.recall.archive import ONE_STREAM, SERVER, after, ask, begun, message, offsets
+from tests.hub.recall.archive import message
 
 if TYPE_CHECKING:
     from cableway.hub.recall.book import Arrival
@@ -200,70 +198,3 @@ def test_who_is_failed_may_ask_again() -> None:
     assert told == [BROKEN]
     assert again.answers == []
     assert listings.next() is again.listing
-
-
-# By a hub
-
-
-def shown(answers: list[Any]) -> list[int]:
-    """Return the numbers of the messages in the one answer."""
-    (found,) = answers
-    return [one.data for one in found]
-
-
-def test_the_past_is_shown_to_who_asks_and_delivered_to_nobody() -> None:
-    """What was delivered once is not delivered again for it; live messages go on beside."""
-    archive, handle = begun(5)
-    answers = ask(archive, handle, after(2))
-    assert archive.asked() == [after(2)]
-    archive.tell(3, 6, 4, 5, 6)
-    archive.answer()
-    assert (shown(answers), offsets(handle), archive.outcomes(handle)) == ([3, 4, 5], [6], [])
-
-
-def test_what_a_list_finds_that_is_new_is_delivered() -> None:
-    """By a stream that had brought nothing the server is asked twice: the second answer is for all."""
-    archive, handle = begun(0)
-    archive.wait(20)
-    answers = ask(archive, handle, HistoryQuery(since=SERVER))
-    archive.tell(7, 8, stream="t")
-    archive.answer()
-    assert (answers, archive.asked()) == ([], [HistoryQuery(since=SERVER), HistoryQuery(since=SERVER + 100)])
-    archive.tell(8, stream="t")
-    archive.answer()
-    archive.wait(1)
-    assert (shown(answers), offsets(handle)) == ([7], [8])
-
-
-def test_a_list_has_its_turn_after_the_recovery() -> None:
-    """One question at a time, and the next list after the first."""
-    archive, handle = begun(3, name=ONE_STREAM)
-    archive.fall(ONE_STREAM)
-    first, second = (ask(archive, handle, after(number)) for number in (1, 2))
-    assert archive.asked() == [after(3)]
-    archive.answer(ONE_STREAM)
-    assert archive.asked() == [after(1)]
-    archive.answer(ONE_STREAM, confirmed=False)
-    assert archive.asked() == [after(2)]
-    assert [type(one) for one in first] == [HistoryRejected]
-    archive.wait(ANSWER)
-    assert [type(one) for one in second] == [HistoryTimeout]
-    assert [told.recovery for told in archive.outcomes(handle)] == [Recovery.COMPLETE]
-
-
-def test_a_list_ends_with_the_line() -> None:
-    """Who waits hears it at once, and whoever asks while there is none waits for the next one."""
-    archive, handle = begun(3, name=ONE_STREAM)
-    broken, waiting = ask(archive, handle, after(1)), ask(archive, handle, after(2))
-    archive.line_down()
-    assert [type(one) for one in (*broken, *waiting)] == [NotConnected, NotConnected]
-    archive.asked()
-    answers = ask(archive, handle, after(0))
-    assert archive.asked() == []
-    archive.line_up()
-    archive.confirm(ONE_STREAM)
-    archive.answer(ONE_STREAM)
-    assert archive.asked() == [after(3), after(0)]
-    archive.tell(1, 2, 3, name=ONE_STREAM)
-    archive.answer(ONE_STREAM)
-    assert (shown(answers), offsets(handle)) == ([1, 2, 3], [])
