@@ -152,6 +152,18 @@ def test_a_stream_begun_anew_may_have_lost_its_first_messages() -> None:
     assert (offsets(handle), archive.gaps(handle)) == ([3], [(1, 2, False)])
 
 
+def test_a_first_message_is_one_however_short_the_silence() -> None:
+    """A line that stood still brings the end of the old run late; long after the run began, 1 begins the next one."""
+    archive, handle = begun()
+    archive.wait(2 * RESTART_IDLE)
+    archive.tell(2, 2)
+    archive.tell(1)
+    assert offsets(handle) == [2, 1]
+    archive.wait(RESTART_IDLE / 2)
+    archive.tell(1)
+    assert (offsets(handle), duplicates(handle)) == ([], 2)
+
+
 def test_live_copies_of_the_past_are_doubles_however_late() -> None:
     """A server may send a message live long after it told it: that is no stream begun anew."""
     archive, handle = begun(name=ONE_STREAM)

@@ -10,7 +10,7 @@ from cableway.errors import CableError, HistoryRejected, NotConnected
 from cableway.hub.recall.ledger import Ledger
 from cableway.hub.recall.listings import Listing, Listings
 from cableway.wire.positions import HistoryQuery
-from tests.hub.recall.archive import message
+from tests.hub.recall.archive import after, message
 
 if TYPE_CHECKING:
     from cableway.hub.recall.book import Arrival
@@ -119,6 +119,57 @@ def test_a_refusal_of_the_second_question_delivers_what_came_meanwhile() -> None
     asker.take(9)
     assert data(asker.listing.finish(REFUSED)) == [9]
     assert asker.answers == [REFUSED]
+
+
+def test_what_came_live_before_an_answer_is_new() -> None:
+    """An answer goes up to the present, and so tells again what came live before it: that is known by it."""
+    asker = Asker()
+    asker.take(8, 9, 6, 7, 8, 9)
+    asker.listing.sort()
+    asker.take(10)
+    assert data(asker.listing.finish(None)) == [8, 9, 10]
+    assert asker.shown == [6, 7]
+
+
+def test_without_a_live_one_an_answer_is_all_past() -> None:
+    """In order and once each, it tells of nothing that came before it; nor does what has a place."""
+    asker = Asker(s=("e", 5))
+    asker.take(6, 7, 8, stream="t")
+    asker.take(4, 5, 4)
+    asker.listing.sort()
+    assert asker.listing.finish(None) == []
+    assert asker.shown == [4, 5, 6, 7, 8]
+
+
+def test_what_is_new_may_be_taken_before_the_list() -> None:
+    """Then it is delivered, in order, and the list begins without it."""
+    asker = Asker()
+    asker.listing.sort()
+    asker.take(9, 8)
+    assert data(asker.listing.take_fresh()) == [8, 9]
+    assert not asker.listing.sorting
+    asker.take(7)
+    assert asker.listing.finish(None) == []
+    assert asker.shown == [7]
+
+
+def test_all_may_count_as_new() -> None:
+    """What was found of streams without a place, where the question goes no further back than the subscription."""
+    asker = Asker(s=("e", 5))
+    asker.take(4)
+    asker.take(8, stream="t")
+    asker.listing.count_as_new()
+    assert data(asker.listing.finish(None)) == [8]
+    assert asker.shown == [4]
+
+
+@pytest.mark.parametrize(
+    ("query", "before"),
+    [(HistoryQuery(since=99), True), (HistoryQuery(since=100), False), (after(3), True), (after(3, since=101), True)],
+)
+def test_a_place_may_be_of_any_time(query: HistoryQuery, before: bool) -> None:  # noqa: FBT001
+    """Only a question by time alone is known not to go back beyond another time."""
+    assert Listing(query, lambda _: None).asks_before(100) is before
 
 
 def test_bytes_go_with_their_messages() -> None:
