@@ -24,7 +24,9 @@ def test_the_past_is_shown_to_who_asks_and_delivered_to_nobody() -> None:
     assert archive.asked() == [after(2)]
     archive.tell(3, 6, 4, 5, 6, name=ONE_STREAM)
     archive.answer(ONE_STREAM)
-    assert (shown(answers), offsets(handle), archive.outcomes(handle)) == ([3, 4, 5], [6], [])
+    live = handle.mailbox.pop()
+    assert (live.offset, live.replayed) == (6, False)
+    assert (shown(answers), offsets(handle), archive.outcomes(handle)) == ([3, 4, 5], [], [])
 
 
 def test_what_is_new_is_asked_for_first() -> None:
