@@ -99,6 +99,16 @@ def test_a_refusal_of_one_stream_may_hide_nothing() -> None:
     assert outcome(archive, handle) == (True, 0, "")
 
 
+def test_low_numbers_are_new_after_a_refusal() -> None:
+    """The server has nothing of the old place any more: however soon 1 comes, it is a first message."""
+    archive, handle = begun(3, name=ONE_STREAM)
+    archive.fall(ONE_STREAM, restored=[identifier(ONE_STREAM)])
+    archive.answer(ONE_STREAM, confirmed=False)
+    archive.answer(ONE_STREAM)
+    archive.tell(1, 2, name=ONE_STREAM)
+    assert (offsets(handle), archive.gaps(handle)) == ([1, 2], [])
+
+
 def test_a_server_started_anew_is_never_taken_for_the_old_one() -> None:
     """It refuses all places of the old era: what that still had for us is not known, whatever it tells of its own."""
     archive, handle = begun(3, name=ONE_STREAM)

@@ -218,7 +218,7 @@ def test_what_is_behind_is_dropped_as_far_as_it_may_be() -> None:
     assert sorted(shelf.book.held) == [("e", 7), ("f", 3)]
 
 
-held = st.lists(st.tuples(st.sampled_from("ef"), st.integers(1, 12)), max_size=12, unique=True)
+held = st.lists(st.tuples(st.sampled_from("efg"), st.integers(1, 12)), max_size=12, unique=True)
 
 
 @given(last=st.none() | st.integers(0, 8), arrivals=held, way=st.sampled_from(["good", "refused", "refused, not told"]))
