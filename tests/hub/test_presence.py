@@ -94,7 +94,7 @@ def test_a_line_that_lapses_is_told_once() -> None:
     book = new(live=False)
     book.join(ANN)
     book.watch(0)
-    book.confirmed(0, lapses=True)
+    book.confirmed(0, lacks=LAPSES)
     assert book.take() == ([], [PresenceUnavailable(LAPSES)])
     book.line_down()
     book.confirmed(1)
