@@ -19,6 +19,11 @@ from cableway.wire.subprotocols import ALL, BASE_JSON, EXTENDED_JSON, Subprotoco
 
 AUTO: Final = "auto"
 
+_PRO: Final = (
+    "Rails speaks JSON alone, and of AnyCable only AnyCable Pro speaks MessagePack and Protobuf: with others leave "
+    "protocol='auto'"
+)
+
 _OF_OTHER_MEANING: Final = frozenset({401, 403, 404, 407, 408, 429})
 """Client errors that have little to do with what was offered."""
 
@@ -58,6 +63,11 @@ class Negotiation:
         """Whether the extended protocol is offered, in whatever encoding."""
         offered = subprotocol(self.offer[0])
         return offered is not None and offered.extended
+
+    @property
+    def hint(self) -> str:
+        """Why a server may not speak what is offered, where that is known."""
+        return _PRO if self._fixed is not None and self._fixed.binary else ""
 
     def agreed(self, selected: str | None) -> Subprotocol | None:
         """Tell what is spoken after the server selected *selected*; ``None``: nothing that was offered."""
