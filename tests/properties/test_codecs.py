@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -213,8 +214,13 @@ def as_official(name: str, frame: bytes) -> dict[str, Any] | None:
     if "history" in whole:
         history = whole["history"]
         places = {stream: {"epoch": one.epoch, "offset": one.offset} for stream, one in history.streams.items()}
-        whole["history"] = {"since": history.since, "streams": places}
+        # An entry with a field that is not known is to this runtime, unlike to others, an unknown field as a whole.
+        odd = len(UnknownFieldSet(history)) > 0
+        whole["history"] = {"since": history.since, "streams": ODD if odd else places}
     return {name: list(value) if name == "restored_ids" else value for name, value in whole.items()}
+
+
+ODD = "cannot be compared"
 
 
 def as_ours(schema: Schema, frame: bytes) -> dict[str, Any] | None:
@@ -263,6 +269,8 @@ def test_ours_reads_what_the_official_runtime_reads(name: str, schema: Schema) -
     for _ in range(FRAMES):
         frame = damaged(random, mappings)
         official, ours = as_official(name, frame), as_ours(schema, frame)
+        if official and ours and official.get("history", {}).get("streams") == ODD:
+            ours["history"]["streams"] = ODD
         if official is None or ours is not None or not has_group(schema, frame):
             assert ours == official, frame
         refused += ours is None
