@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,17 @@ from cableway.wire.codecs.choice import check_available, codec_for, encoding_ava
 from cableway.wire.codecs.json import JSONCodec
 from cableway.wire.codecs.msgpack import MsgpackCodec
 from cableway.wire.codecs.protobuf import ProtobufCodec
+from cableway.wire.payloads import DEEPEST, check_json
 from cableway.wire.subprotocols import ALL, BASE_JSON, ENCODINGS, EXTENDED_JSON, Subprotocol
 
 BINARY = [one for one in ALL if one.binary]
+
+
+def deepest(value: Any) -> Any:
+    """Return what is in the innermost list."""
+    while isinstance(value, list):
+        [value] = value
+    return value
 
 
 @pytest.fixture
@@ -45,6 +54,19 @@ def test_what_one_end_writes_the_other_reads(spoken: Subprotocol) -> None:
     message = {"identifier": "I", "message": {"text": "hi 🚡", "list": [1, None, 2.5, True]}}
     assert server.decode(client.encode(command)) == command
     assert client.decode(server.encode(message)) == message
+
+
+@pytest.mark.parametrize("spoken", ALL, ids=lambda one: one.name)
+def test_whatever_may_be_whispered_can_be_written(spoken: Subprotocol) -> None:
+    """To the last level that is let through, and the largest number."""
+    value: Any = 10**300
+    for _ in range(DEEPEST):
+        value = [value]
+    check_json(value, "it")
+    frame = codec_for(spoken).encode({"command": "whisper", "identifier": "I", "data": value})
+    read = codec_for(spoken, server=True).decode(frame)
+    assert read is not None
+    assert deepest(read["data"]) == pytest.approx(1e300)
 
 
 def test_only_those_who_write_alike_have_one_name() -> None:

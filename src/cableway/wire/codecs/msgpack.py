@@ -8,7 +8,7 @@ line, the same values come out of it.
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import ormsgpack
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cableway.types import JSONValue
+
+
+_PLAIN: Final = frozenset({str, int, bool, type(None)})
+"""Types whose values are JSON's as they are."""
 
 
 def pack(value: JSONValue) -> bytes:
@@ -85,25 +89,24 @@ def _ends_early(packed: bytes) -> bool:
     return True
 
 
-def _readable(whole: Any, size: int) -> Any:
-    """Return *whole* with text for byte strings; look at each value, however deep."""
-    if isinstance(whole, bytes):
-        return _text(whole, size)
-    waiting = [whole]
+def _readable(value: Any, size: int) -> Any:
+    """Return *value* with text for byte strings, after a look at each value within, however deep."""
+    whole = [value]
+    waiting: list[dict[Any, Any] | list[Any]] = [whole]
     while waiting:
         one = waiting.pop()
-        if isinstance(one, dict):
-            for key, value in one.items():
-                if isinstance(value, bytes):
-                    one[key] = _text(value, size)
-            waiting += one.values()
-        elif isinstance(one, list):
-            one[:] = [_text(value, size) if isinstance(value, bytes) else value for value in one]
-            waiting += one
-        elif isinstance(one, float) and not isfinite(one):
-            rule = "a number that JSON has not"
-            raise MalformedFrame(rule, size)
-    return whole
+        for place, inner in one.items() if isinstance(one, dict) else enumerate(one):
+            kind = type(inner)
+            if kind in _PLAIN:
+                continue
+            if kind is bytes:
+                one[place] = _text(inner, size)
+            elif kind is not float:
+                waiting.append(inner)
+            elif not isfinite(inner):
+                rule = "a number that JSON has not"
+                raise MalformedFrame(rule, size)
+    return whole[0]
 
 
 def _text(value: bytes, size: int) -> str:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from cableway.errors import MalformedFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 LARGEST: Final = 2**63 - 1
 """Of an int64."""
@@ -44,6 +44,7 @@ class Kind(Enum):
 
 
 _NUMBERS: Final = frozenset({Kind.WHOLE, Kind.FLAG, Kind.WORD})
+_GATHERING: Final = frozenset({Kind.TEXTS, Kind.PART, Kind.PARTS})
 
 
 @frozen
@@ -58,6 +59,9 @@ class Field:
     part: Schema | None = None
     """Of a message; where there are many by name, of one with its name: see :func:`named`."""
 
+    gathers: bool = field(init=False, default=Factory(lambda self: self.kind in _GATHERING, takes_self=True))
+    """Whether all of them count where it comes several times, and not the last one alone."""
+
     @property
     def schema(self) -> Schema:
         """Of the message that the field holds."""
@@ -70,12 +74,14 @@ class Schema:
     """The fields of a message, in the order of their numbers."""
 
     fields: Sequence[Field]
-    by_tag: Mapping[int, Field] = field(init=False)
+    by_tag: Mapping[int, Field] = field(
+        init=False, default=Factory(lambda self: {_tag(one): one for one in self.fields}, takes_self=True)
+    )
     """By number and wire type, as they are written."""
-
-    @by_tag.default
-    def _index(self) -> Mapping[int, Field]:
-        return {_tag(one): one for one in self.fields}
+    gathering: Sequence[Field] = field(
+        init=False, default=Factory(lambda self: [one for one in self.fields if one.gathers], takes_self=True)
+    )
+    """Those of which all count."""
 
 
 def named(part: Schema) -> Schema:
@@ -162,13 +168,41 @@ def read(schema: Schema, raw: bytes) -> dict[str, Any]:
 
 
 def _read(schema: Schema, pieces: Sequence[bytes]) -> dict[str, Any]:
-    found: dict[str, list[Any]] = {}
+    found: dict[str, Any] = {}
+    by_tag = schema.by_tag
     for piece in pieces:
         for tag, value in _raw_fields(piece):
-            one = schema.by_tag.get(tag)
-            if one is not None:
-                found.setdefault(one.name, []).append(_READERS[one.kind](one, value))
-    return {one.name: _whole(one, found[one.name]) for one in schema.fields if one.name in found}
+            one = by_tag.get(tag)
+            if one is None:
+                continue
+            if one.gathers:
+                found.setdefault(one.name, []).append(value)
+            else:
+                found[one.name] = _read_one(one, value)
+    for one in schema.gathering:
+        if one.name in found:
+            found[one.name] = _read_gathered(one, found[one.name])
+    return found
+
+
+def _read_one(one: Field, value: Any) -> Any:
+    kind = one.kind
+    if kind is Kind.TEXT:
+        return _text(value)
+    if kind is Kind.WHOLE:
+        return value - 2**64 if value > LARGEST else value
+    if kind is Kind.WORD:
+        return _word(one, value)
+    return value != 0 if kind is Kind.FLAG else value
+
+
+def _read_gathered(one: Field, values: list[bytes]) -> Any:
+    if one.kind is Kind.TEXTS:
+        return [_text(value) for value in values]
+    if one.kind is Kind.PART:
+        return _read(one.schema, values)
+    entries = (_read(one.schema, (piece,)) for piece in values)
+    return {entry.get("key", ""): entry.get("value", {}) for entry in entries}
 
 
 def _word(one: Field, value: int) -> str:
@@ -177,20 +211,7 @@ def _word(one: Field, value: int) -> str:
     return one.words[number] if number < len(one.words) else f"{one.name} {number}"
 
 
-def _whole(one: Field, values: list[Any]) -> Any:
-    match one.kind:
-        case Kind.TEXTS:
-            return values
-        case Kind.PART:
-            return _read(one.schema, values)
-        case Kind.PARTS:
-            entries = (_read(one.schema, (piece,)) for piece in values)
-            return {entry.get("key", ""): entry.get("value", {}) for entry in entries}
-        case _:
-            return values[-1]
-
-
-def _text(_: Field, raw: bytes) -> str:
+def _text(raw: bytes) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError:
@@ -198,47 +219,33 @@ def _text(_: Field, raw: bytes) -> str:
         raise MalformedFrame(rule, len(raw)) from None
 
 
-_READERS: Final[Mapping[Kind, Callable[[Field, Any], Any]]] = {
-    Kind.TEXT: _text,
-    Kind.TEXTS: _text,
-    Kind.RAW: lambda _, value: value,
-    # Read when all of them are there.
-    Kind.PART: lambda _, value: value,
-    Kind.PARTS: lambda _, value: value,
-    Kind.WHOLE: lambda _, value: value - 2**64 if value > LARGEST else value,
-    Kind.FLAG: lambda _, value: value != 0,
-    Kind.WORD: _word,
-}
-
-
 def _raw_fields(data: bytes) -> Iterator[tuple[int, Any]]:
     at, size = 0, len(data)
     while at < size:
-        # Mostly one byte, as the lengths are.
-        tag, at = (data[at], at + 1) if data[at] < 0x80 else _read_varint(data, at)
+        tag, at = _read_varint(data, at)
         if not 8 <= tag <= _LARGEST_TAG:
             _refuse("a field without a number", data)
         if tag & 7 == _VARINT:
             number, at = _read_varint(data, at)
             yield tag, number
         else:
-            length, at = _length(data, at, tag & 7)
+            length, at = _read_varint(data, at) if tag & 7 == _BYTES else (_fixed(data, tag & 7), at)
             if length > size - at:
                 _refuse("cut short", data)
             yield tag, data[at : at + length]
             at += length
 
 
-def _length(data: bytes, at: int, wire_type: int) -> tuple[int, int]:
-    if wire_type == _BYTES:
-        return _read_varint(data, at)
+def _fixed(data: bytes, wire_type: int) -> int:
     if wire_type not in _FIXED:
         # Groups are of proto2, and could nest without end.
         _refuse("a field of a type that proto3 has not", data)
-    return _FIXED[wire_type], at
+    return _FIXED[wire_type]
 
 
 def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+    if at < len(data) and data[at] < 0x80:
+        return data[at], at + 1
     value = 0
     for index, byte in enumerate(data[at : at + _LONGEST_VARINT]):
         value |= (byte & 0x7F) << 7 * index
