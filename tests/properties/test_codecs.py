@@ -17,10 +17,16 @@ from hypothesis import strategies as st
 
 from cableway.engine.speech import Speech
 from cableway.errors import MalformedFrame
+from cableway.hub.hub import Hub
+from cableway.hub.options import SubscriptionOptions
+from cableway.types import Identifier
+from cableway.wire.client_session import ClientSession, Phase
 from cableway.wire.codecs.choice import codec_for
+from cableway.wire.codecs.json import JSONCodec
 from cableway.wire.codecs.protobuf import MESSAGE, REPLY
 from cableway.wire.codecs.protobuf_fields import Schema, read
 from cableway.wire.commands import AskPresence, Beat, History, Join, Leave, Perform, Subscribe, Unsubscribe, Whisper
+from cableway.wire.dialects.base import BaseDialect
 from cableway.wire.dialects.extended_server import ExtendedServerDialect
 from cableway.wire.frames import (
     Confirm,
@@ -218,6 +224,60 @@ def as_official(name: str, frame: bytes) -> dict[str, Any] | None:
         odd = len(UnknownFieldSet(history)) > 0
         whole["history"] = {"since": history.since, "streams": ODD if odd else places}
     return {name: list(value) if name == "restored_ids" else value for name, value in whole.items()}
+
+
+class Listener:
+    """A session and a hub on one line, with the subscription ``I`` live."""
+
+    def __init__(self, spoken: Subprotocol, random: Random) -> None:
+        self.speech, self.server = Speech.of(spoken), codec_for(spoken, server=True)
+        self.hub = Hub(JSONCodec(), BaseDialect(), random)
+        self.hub.speak(self.speech.codec, self.speech.dialect)
+        self.hub.line_up("memory", 0.0, protocol=spoken.name)
+        self.handle = self.hub.join(Identifier("I"), SubscriptionOptions(max_messages=100), lambda _: None, 0.0)
+        self.hub.hear(Confirm("I"), 0.0)
+        self.delivered = 0
+        self.now = 0.0
+        self.greet()
+
+    def greet(self) -> None:
+        """Begin a session."""
+        self.session = ClientSession(self.speech.codec, self.speech.dialect)
+        self.session.receive(self.server.encode({"type": "welcome"}), self.now)
+
+    def take(self, batch: list[bytes]) -> None:
+        """Route a batch, as a line does, a while after the one before it."""
+        self.now += 100.0
+        self.hub.router.route(batch, self.now, self.now, self.read_in_full)
+        self.hub.tick(self.now)
+        self.hub.drain()
+        if self.session.phase is Phase.ENDED:
+            self.greet()
+
+    def read_in_full(self, raw: bytes) -> None:
+        """Take the slow way."""
+        for frame in self.session.receive(raw, self.now):
+            if isinstance(frame, Data):
+                self.delivered += frame.identifier == "I"
+                self.hub.router.deliver(frame, raw, self.now, self.now)
+            elif isinstance(frame, Confirm | Reject | ConfirmHistory | RejectHistory | PresenceChange | PresenceInfo):
+                self.hub.hear(frame, self.now)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("spoken", BINARY, ids=lambda one: one.name)
+def test_no_frame_stops_a_line(spoken: Subprotocol) -> None:
+    """Past the codec, too: routed in batches, learned from, held and delivered, whatever is in them."""
+    random = Random(spoken.name)
+    listener = Listener(spoken, random)
+    text = '{"identifier":"I","message":1,"stream_id":"s","epoch":"e","offset":7}'
+    mappings = [*REPLIES, {"identifier": "I", "message": text}]
+    frames = [listener.server.encode(one) for one in mappings if one.get("type") != "disconnect"]
+    for _ in range(FRAMES // 10):
+        listener.take([damaged(random, frames) for _ in range(10)])
+    assert listener.delivered > 0.1 * FRAMES
+    assert listener.handle.mailbox.dropped
 
 
 ODD = "cannot be compared"
