@@ -28,8 +28,15 @@ PRINTED = {
     ],
     "own_backoff.py": ["dial 2 in", "dial 5 in", "given up after 5 failures; the last one: HostUnreachable"],
     "own_monitor.py": ["08:30 dormant", "09:30 connected", "17:30 dormant"],
+    "presence.py": [
+        "came: bob",
+        "Bob is here",
+        "still here: ['ann', 'bob']",
+        "whispered: {'event': 'typing'}",
+    ],
     "publish.py": ["order 7 is shipped"],
     "reconnect.py": ["news: before", "down:", "up again", "news: after"],
+    "recovery.py": ["one", "two", "recovered: complete", "recovered: unknown", "loading all orders", "three"],
     "threads.py": ["news: it works from a thread, too"],
     "tokens.py": [
         "a token for 4 seconds",

@@ -59,12 +59,16 @@ def test_all_is_what_is_there(name: str) -> None:
     assert set(names) <= set(dir(module))
 
 
+HOMES = "cableway.homes"
+"""Where the names live: the table that the package itself looks them up in."""
+
+
 def test_type_checkers_see_what_is_there() -> None:
     """The names that type checkers are shown are those that exist."""
     tree = ast.parse(Path(str(cableway.__file__)).read_text())
     shown: set[str] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cableway"):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cableway") and node.module != HOMES:
             for alias in node.names:
                 every = alias.name == "*"
                 shown |= set(import_module(str(node.module)).__all__) if every else {alias.asname or alias.name}

@@ -23,6 +23,7 @@ from cableway import (
     NamingFailed,
     NamingFault,
     NotConnected,
+    Recovered,
     Rejected,
     State,
     Subscription,
@@ -427,7 +428,7 @@ async def test_iteration_survives_reconnects() -> None:
             made.server.confirm(chat.identifier)
             await settle()
         assert got == [0, 1, 2]
-        assert [type(event) for event in told] == [Disconnected, Connected] * 3
+        assert [type(event) for event in told] == [Disconnected, Connected, Recovered] * 3
         assert all(event.reconnected for event in told if isinstance(event, Connected))
         await chat.unsubscribe()
         await reading
@@ -859,7 +860,7 @@ async def test_events_of_a_subscription_end_with_it() -> None:
         made.server.confirm(chat.identifier)
         await chat
         await chat.unsubscribe()
-        assert [type(event) async for event in events] == [Connected, Disconnected, Connected]
+        assert [type(event) async for event in events] == [Connected, Disconnected, Connected, Recovered]
         assert [event async for event in chat.events()] == []
 
 

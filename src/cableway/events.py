@@ -195,7 +195,11 @@ class Fresh(Event):
 
 @frozen
 class PositionsNotSaved(Event):
-    """Where a subscription is could not be saved; told once an episode. It is tried again with the next message."""
+    """Where a subscription is could not be saved, or where it left off could not be read.
+
+    A save is tried again with the next message, and told once an episode. What cannot be read is told once: the
+    subscription begins without a past.
+    """
 
     error: BaseException
 

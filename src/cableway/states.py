@@ -26,7 +26,7 @@ class Recovery(Enum):
     """What became of the messages that were sent while there was no line, or while one took the place of another."""
 
     COMPLETE = "complete"
-    """None is missing, and none came twice."""
+    """None that the server keeps is missing, and none came twice."""
     UNKNOWN = "unknown"
     """Nobody can tell: the server has no history, or not that far back. Some may be missing."""
 

@@ -17,7 +17,6 @@ from cableway.events import ConfirmationTimedOut, Event, NamingFailed, Rejected
 from cableway.presence import Presence
 from cableway.redact import redact_identifier
 from cableway.states import State, SubscriptionState
-from cableway.stats import SubscriptionStats
 from cableway.telemetry.feed import EventFeed, EventStream
 from cableway.types import to_limit, to_seconds
 from cableway.wire.positions import Bookmark
@@ -64,8 +63,7 @@ class Subscription(Generic[T]):
         self._feed = EventFeed(f"subscription {self._label}", engine.feed)
         self._handle.holder = self
         if options.since is not None:
-            since = Bookmark(since=server_seconds(engine, options.since))
-            self._handle.wish.recall.resume(since, former=False)
+            self._handle.wish.recall.resume(Bookmark(since=server_seconds(engine, options.since)), former=False)
         self._mailbox = self._handle.mailbox
         self._reading: Reading[T] = Reading(engine, self._handle, decode)
         self._outgoing = Outgoing(engine, self._handle)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cableway.cli.messages import as_lines, envelope, for_people, json_text, visible
+from cableway.cli.messages import EARLIER, as_lines, envelope, for_people, json_text, visible, writer
 from cableway.wire.message import Message
 
 VALUES = st.recursive(
@@ -59,11 +59,14 @@ def test_lines_carry_the_data_alone() -> None:
 
 
 def test_an_envelope_tells_what_is_known() -> None:
-    """Time always; stream and place where the server tells them."""
+    """Time always, and whether it is of the past; stream and place where the server tells them."""
     known = {"stream": "s", "epoch": "e", "offset": 3}
+    about = {"data": 1, "received_at": "1970-01-01T00:00:00+00:00"}
+    past = message(1, **known)
+    past.replayed = True
 
-    assert envelope(message(1)) == {"data": 1, "received_at": "1970-01-01T00:00:00+00:00"}
-    assert envelope(message(1, **known)) == {"data": 1, "received_at": "1970-01-01T00:00:00+00:00", **known}
+    assert envelope(message(1)) == {**about, "replayed": False}
+    assert envelope(past) == {**about, "replayed": True, **known}
     assert json.loads(as_lines([message(1)], whole=True))["data"] == 1
 
 
@@ -83,3 +86,32 @@ def test_a_message_cannot_drive_the_terminal() -> None:
     """Control characters and those that turn the reading direction are written out."""
     assert visible("a\x1b[31mb\x9bc\u202ed") == "a\\u001b[31mb\\u009bc\\u202ed"
     assert b"\x9b" not in for_people(80)([message("\x9b")])
+
+
+def test_people_see_what_is_of_the_past() -> None:
+    """When it was published is not known, and when it came says nothing."""
+    past = message("old")
+    past.replayed = True
+
+    shown = for_people(80)([past, message("new")]).decode().splitlines()
+
+    assert EARLIER in shown[0]
+    assert ":" not in shown[0]
+    assert "00:00" in shown[1]
+    assert len(EARLIER) == len("00:00:00")
+
+
+@pytest.mark.parametrize(
+    ("as_json", "envelope", "line"), [(True, False, "1\n"), (False, False, "1\n"), (False, True, '{"data":1,')]
+)
+def test_what_a_program_reads_is_json(*, as_json: bool, envelope: bool, line: str) -> None:
+    """Asked for or not; an envelope is JSON on a terminal, too."""
+    assert writer(as_json=as_json, envelope=envelope)([message(1)]).decode().startswith(line)
+
+
+def test_what_a_person_reads_is_coloured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal, unless JSON was asked for."""
+    monkeypatch.setattr("cableway.cli.messages.wants_json", lambda *, asked: asked)
+
+    assert b"\x1b[" in writer(as_json=False, envelope=False)([message(1)])
+    assert writer(as_json=True, envelope=False)([message(1)]) == b"1\n"

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cableway import Cable, MemoryTransport, errors, events
+from cableway import Cable, Member, MemoryTransport, errors, events
 from cableway.cli.running import Run
-from cableway.cli.status import cable_line, remember_trouble, subscription_line, tell_cable
+from cableway.cli.status import cable_line, remember_trouble, subscription_line, tell_cable, tell_subscription
 from cableway.errors.tokens import TokenUnavailable
+from cableway.states import Recovery
+from tests.scripted import connected, settle
 
 if TYPE_CHECKING:
     from cableway.events import Event
@@ -57,6 +59,38 @@ def test_events_of_a_cable_have_words(event: Event, line: str | None) -> None:
         (events.Connected(reconnected=True), "subscribed again to Room 42"),
         (events.MessagesDropped("{}", "drop_oldest", 3), "3 messages of Room 42 were lost"),
         (events.Rejected("{}", revoked=False), None),
+        (
+            events.PositionsNotSaved(errors.PositionsFailed("p.db", "save", "the disk is full")),
+            "warning: where Room 42 ends is not kept: cannot save positions in p.db: the disk is full",
+        ),
+        (
+            events.Recovered(Recovery.COMPLETE, 0),
+            "Room 42 is up to date: no messages from the server's history",
+        ),
+        (
+            events.Recovered(Recovery.COMPLETE, 1),
+            "Room 42 is up to date: 1 message from the server's history",
+        ),
+        (
+            events.Recovered(Recovery.UNKNOWN, 2, "it keeps too few"),
+            "Room 42 may have missed messages: 2 messages from the server's history; it keeps too few",
+        ),
+        (
+            events.Recovered(Recovery.UNKNOWN, 0, "the server keeps no past"),
+            "Room 42 may have missed messages: the server keeps no past",
+        ),
+        (
+            events.Gap("s\x1b", "e", 5, 7, healed=True),
+            "messages 5 to 7 of the stream s came late: fetched from the server's history",
+        ),
+        (events.Gap("s", "e", 5, 5, healed=False), "message 5 of the stream s did not come"),
+        (
+            events.PresenceUnavailable("it has no broker"),
+            "who is present in Room 42 is not known at the moment: it has no broker",
+        ),
+        (events.PresenceJoined(Member("ann")), None),
+        (events.Stale(90.2), "no message of Room 42 has come for 1 min 30 s"),
+        (events.Fresh(95), "messages of Room 42 come again, after 1 min 35 s"),
     ],
 )
 def test_events_of_a_subscription_have_words(event: Event, line: str | None) -> None:
@@ -78,6 +112,27 @@ async def test_a_cable_is_told_of_as_it_goes() -> None:
     assert told[0] == "connecting to ws://127.0.0.1:9/cable"
     assert told[1].startswith("the line is down, dial 2 in ")
     assert "nobody is there" in str(run.trouble)
+
+
+@pytest.mark.looptime
+async def test_a_subscription_is_told_of_from_its_confirmation_on() -> None:
+    """Only of what was asked for: a command that prints no messages need not tell of those it lost."""
+    async with connected() as made:
+        chat = made.cable.subscribe("Chat")
+        told: list[str] = []
+        some: list[str] = []
+        tell_subscription(chat, "Chat", told.append)
+        tell_subscription(chat, "Chat", some.append, about=(events.Connected,))
+        await settle()
+        made.server.confirm(chat.identifier)
+        await settle()
+        made.server.close(1006)
+        (await made.welcome()).confirm(chat.identifier)
+        await settle()
+
+    lost = "Chat may have missed messages: actioncable-v1-json has no past to ask for"
+    assert told == ["subscribed to Chat", "subscribed again to Chat", lost]
+    assert some == ["subscribed to Chat", "subscribed again to Chat"]
 
 
 class _Refusing(MemoryTransport):

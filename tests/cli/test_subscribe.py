@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cableway.cli.subscribe import Source
-from cableway.errors import UsageError
+from cableway import SQLitePositions
 from cableway.gateway import Connection, Gateway
 from cableway.server import sign_stream
 from tests.cli.programs import COMMAND, LIMIT, ran, started, until
@@ -37,7 +36,7 @@ async def test_stdout_is_one_json_line_a_message_and_nothing_else(gateway: Gatew
     assert ended.stdout == '{"text":"hé"}\nnull\n[1]\n'
     assert ended.stderr.splitlines() == [
         f"connecting to {gateway.url}",
-        "connected (websocket, actioncable-v1-json)",
+        "connected (websocket, actioncable-v1-ext-json)",
         "subscribed to RoomChannel room=42",
     ]
 
@@ -53,7 +52,7 @@ async def test_typed_parameters_make_another_subscription(gateway: Gateway) -> N
 
 
 async def test_an_envelope_tells_more(gateway: Gateway) -> None:
-    """``--envelope`` puts the time beside the data."""
+    """``--envelope`` puts the time beside the data, and whether it is of the past."""
     async with started("subscribe", gateway.url, "--stream", "news", "-n", "1", "--envelope") as program:
         await program.tells(SUBSCRIBED)
         await gateway.broadcast("news", 1)
@@ -62,6 +61,7 @@ async def test_an_envelope_tells_more(gateway: Gateway) -> None:
     told = json.loads(ended.stdout)
     assert told["data"] == 1
     assert told["received_at"].endswith("+00:00")
+    assert (told["replayed"], told["stream"], told["offset"]) == (False, "news", 1)
 
 
 async def test_a_signed_stream_comes_from_the_environment() -> None:
@@ -69,7 +69,7 @@ async def test_a_signed_stream_comes_from_the_environment() -> None:
     async with (
         Gateway(secret="k3y") as gateway,
         started(
-            "subscribe", gateway.url, "--signed-stream-env", "NAME", "-n", "1", NAME=sign_stream("orders", "k3y")
+            "subscribe", gateway.url, "--signed", "env:NAME", "-n", "1", NAME=sign_stream("orders", "k3y")
         ) as program,
     ):
         await program.tells(SUBSCRIBED)
@@ -233,12 +233,88 @@ async def test_a_slow_reader_loses_nothing() -> None:
     assert "the line is down" not in ended.stderr
 
 
-def test_one_thing_is_subscribed_to() -> None:
-    """Nothing, or two things, is a mistake; parameters belong to a channel."""
-    for options in (
-        {"channel": None},
-        {"channel": "A", "stream": "s"},
-        {"channel": None, "stream": "s", "params": ("a=1",)},
+async def test_since_begins_with_the_past(gateway: Gateway) -> None:
+    """What the server still has comes first, told as such; then it goes on live."""
+    await gateway.broadcast("s", "past")
+    async with started("subscribe", gateway.url, "--stream", "s", "--since", "1h", "-n", "2", "--envelope") as program:
+        await program.tells("1 message from the server's history")
+        await gateway.broadcast("s", "live")
+        ended = await program.ends()
+
+    told = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert [(one["data"], one["replayed"]) for one in told] == [("past", True), ("live", False)]
+
+
+async def test_a_server_without_a_past_says_so_and_goes_on() -> None:
+    """Rails has none: what comes is printed, and stderr tells that there may be more."""
+    async with (
+        Gateway(public=True, flavour="rails", ping_interval=0.1) as gateway,
+        started("subscribe", gateway.url, "--stream", "s", "--since", "1h", "-n", "1") as program,
     ):
-        with pytest.raises(UsageError):
-            Source(**options)
+        await program.tells("may have missed messages")
+        await gateway.broadcast("s", "live")
+        ended = await program.ends()
+
+    assert (ended.code, ended.stdout) == (0, '"live"\n')
+
+
+async def test_it_goes_on_where_it_was_killed(gateway: Gateway, tmp_path: Path) -> None:
+    """Started again with the same file it prints what came meanwhile, nothing twice and nothing less."""
+    again = ("subscribe", gateway.url, "--stream", "s", "--from-position", str(tmp_path / "positions.db"))
+    async with started(*again) as program:
+        await program.tells(SUBSCRIBED)
+        for number in range(3):
+            await gateway.broadcast("s", number)
+        assert [await program.prints() for _ in range(3)] == ["0\n", "1\n", "2\n"]
+        # It is kept right after it was written.
+        await until(lambda: _kept(tmp_path / "positions.db") == 3)
+        program.signal(signal.SIGKILL)
+        await program.ends()
+    for number in range(3, 6):
+        await gateway.broadcast("s", number)
+
+    two = await ran(*again, "--count", "2")
+    rest = await ran(*again, "--count", "1")
+
+    assert (two.code, two.stdout) == (0, "3\n4\n")
+    assert (rest.code, rest.stdout) == (0, "5\n")
+
+
+async def test_a_position_counts_at_any_address_of_the_server(gateway: Gateway, tmp_path: Path) -> None:
+    """The address is no part of what is kept: a server that moved is gone on with."""
+    file = str(tmp_path / "positions.db")
+    await gateway.broadcast("s", 1)
+    first = await ran("subscribe", gateway.url, "--stream", "s", "-n", "1", "--since", "1h", "--from-position", file)
+    await gateway.broadcast("s", 2)
+    moved = gateway.url.replace("127.0.0.1", "localhost")
+    second = await ran("subscribe", moved, "--stream", "s", "-n", "1", "--since", "1h", "--from-position", file)
+
+    assert (first.stdout, second.stdout) == ("1\n", "2\n")
+
+
+async def test_a_file_that_cannot_be_used_is_told_before_anything_is_dialled(tmp_path: Path) -> None:
+    """A cable would go on without the past, and the script would not know."""
+    (tmp_path / "text").write_text("no database at all, but long enough to look like one to nobody" * 20)
+
+    ended = await ran("subscribe", NOBODY, "--stream", "s", "--from-position", str(tmp_path / "text"))
+
+    assert (ended.code, ended.stdout) == (1, "")
+    assert ended.stderr.count("\n") == 1
+    assert "no SQLite database" in ended.stderr
+
+
+async def test_data_that_are_too_old_are_told_of(gateway: Gateway) -> None:
+    """Whatever the line does; and when they come again."""
+    async with started("subscribe", gateway.url, "--stream", "s", "--max-age", "1", "-n", "1") as program:
+        await program.tells("no message of the stream s has come for 1 s")
+        await gateway.broadcast("s", 1)
+        ended = await program.ends()
+
+    assert (ended.code, ended.stdout) == (0, "1\n")
+
+
+def _kept(path: Path) -> int | None:
+    store = SQLitePositions(path)
+    streams = store.load('{"channel":"$pubsub","stream_name":"s"}').streams
+    store.close()
+    return streams["s"].offset if streams else None

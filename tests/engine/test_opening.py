@@ -18,7 +18,9 @@ from cableway import (
     NotConnected,
     OnDemandMonitor,
     PersistentMonitor,
+    Stale,
     State,
+    SubscriptionOptions,
     SubscriptionState,
     UsageError,
     WrongLoop,
@@ -307,3 +309,21 @@ async def test_what_cannot_be_an_argument_is_refused_when_built(name: str, value
         made = line()
         with pytest.raises(UsageError, match=f"{name}="):
             made.cable.configure(**{name: value})
+
+
+async def test_data_grow_old_from_the_opening_on() -> None:
+    """What was subscribed before had no line to come by, whatever the clock says."""
+    await asyncio.sleep(1000)
+    made = line()
+    told: list[tuple[float, float]] = []
+    chat = made.cable.subscribe("Chat", options=SubscriptionOptions(max_age=5))
+    chat.on(Stale, lambda event: told.append((now(), event.age)))
+    await asyncio.sleep(10)
+    opened = now()
+    await made.connect()
+    await asyncio.sleep(4)
+    assert told == []
+    await asyncio.sleep(2)
+    await made.cable.close(flush=False)
+
+    assert told == [(opened + 5, 5)]

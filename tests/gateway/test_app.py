@@ -102,7 +102,7 @@ UPGRADE = (
         (["actioncable-v1-json"], "actioncable-v1-json"),
         (["actioncable-unsupported, actioncable-v1-json"], "actioncable-v1-json"),
         (["actioncable-v1-ext-json", "actioncable-v1-json"], "actioncable-v1-json"),
-        (["actioncable-v1-ext-json"], None),
+        (["actioncable-v1-ext-json"], "actioncable-v1-ext-json"),
         (["actioncable-v1-jsonx"], None),
     ],
 )

@@ -17,12 +17,12 @@ class Outlet:
     """Keeps what a connection asks for."""
 
     def __init__(self) -> None:
-        self.published: list[tuple[str, Any]] = []
+        self.published: list[tuple[str, Any, bool]] = []
         self.expelled: list[Expulsion] = []
 
-    async def publish(self, stream: str, data: Any) -> None:
+    async def publish(self, stream: str, data: Any, *, to_others: bool = False) -> None:
         """Keep it."""
-        self.published.append((stream, data))
+        self.published.append((stream, data, to_others))
 
     def expel(self, expulsion: Expulsion) -> None:
         """Keep it."""
@@ -62,9 +62,10 @@ async def test_a_connection_publishes_and_disconnects() -> None:
     outlet = Outlet()
     connection = Connection(request(), outlet)
     await connection.broadcast("a", {"n": 1})
+    await connection.broadcast("a", 2, to_others=True)
     connection.disconnect()
     connection.disconnect(reconnect=False)
-    assert outlet.published == [("a", {"n": 1})]
+    assert outlet.published == [("a", {"n": 1}, False), ("a", 2, True)]
     assert [(expulsion.reason, expulsion.reconnect) for expulsion in outlet.expelled] == [
         ("remote", True),
         ("remote", False),

@@ -102,4 +102,21 @@ def test_a_command_line_can_be_built_from_the_list() -> None:
         "broadcast_key",
         "policy_secret",
         "jwt_secret",
+        "api_secret",
+        "turbo_streams_secret",
+        "cable_ready_secret",
     }
+
+
+def test_an_explicit_broker_wins_over_the_preset() -> None:
+    """A preset is a set of defaults."""
+    assert not GatewayOptions(presets="broker", broker="none").has_broker
+    assert GatewayOptions(presets="broker").has_broker
+
+
+@pytest.mark.parametrize("name", ["path", "health_path", "http_broadcast_path", "policy_path", "token_path"])
+def test_addresses_of_the_api_are_taken(name: str) -> None:
+    """Else one of the two would hide the other."""
+    with pytest.raises(UsageError, match=rf"{name}='/api/publish'"):
+        GatewayOptions(**{name: "/api/publish"})
+    GatewayOptions(**{name: "/apis"})

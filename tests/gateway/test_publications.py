@@ -17,10 +17,13 @@ def read(value: Any) -> object:
 
 
 def test_one_publication_is_read() -> None:
-    """Stream and data, and perhaps the one socket to leave out."""
+    """Stream and data, and perhaps what is special about it."""
     assert read({"stream": "a", "data": "1"}) == (Publication("a", "1"),)
     assert read({"stream": "a", "data": "1", "meta": {"exclude_socket": "s1"}}) == (Publication("a", "1", "s1"),)
-    assert read({"stream": "a", "data": "1", "meta": {"transient": True}}) == (Publication("a", "1"),)
+    assert read({"stream": "a", "data": "1", "meta": {"transient": True}}) == (Publication("a", "1", transient=True),)
+    assert read({"stream": "a", "data": "1", "meta": {"broadcast_type": "tick"}}) == (
+        Publication("a", "1", broadcast_type="tick"),
+    )
     assert read({"stream": "a"}) == (Publication("a", ""),)
 
 

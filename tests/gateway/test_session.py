@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from typing import Any
 
 import pytest
 
 from cableway.gateway import Channel, Connection, Gateway, action
-from cableway.gateway.session import HELD_COMMANDS, read_action, read_identifier
+from cableway.gateway.session import HELD_COMMANDS
 from tests.conformance.raw_client import RawClient, identifier
 
 
@@ -349,7 +348,7 @@ async def test_a_session_that_breaks_inside_cuts_its_line(
         msg = "a defect"
         raise LookupError(msg)
 
-    monkeypatch.setattr("cableway.gateway.session.Session._run", broken)
+    monkeypatch.setattr("cableway.gateway.desk.Clerk.run", broken)
     caplog.set_level(logging.ERROR)
     async with Gateway([Diary]) as gateway, RawClient(gateway.url) as client:
         await client.welcomed()
@@ -372,24 +371,3 @@ async def test_logs_show_neither_identifiers_nor_data(caplog: pytest.LogCaptureF
         await client.send("hush")
         await client.expect_silence()
     assert "hush" not in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("text", "name", "params"),
-    [
-        ('{"channel":"A","room":7}', "A", {"room": 7}),
-        ('{"room":7}', "", {"room": 7}),
-        ('{"channel":7}', "", {}),
-        ("[]", "", {}),
-        ("A", "", {}),
-    ],
-)
-def test_identifiers_name_a_channel_or_none(text: str, name: str, params: dict[str, Any]) -> None:
-    """What cannot be read names none."""
-    assert read_identifier(text) == (name, params)
-
-
-def test_the_data_of_a_perform_is_an_object_or_nothing() -> None:
-    """Half a character in it does no harm."""
-    assert read_action(json.dumps({"a": "\ud800"})) == {"a": "\ud800"}
-    assert read_action("\ud800") is None

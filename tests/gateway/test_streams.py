@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from cableway.gateway.streams import Broadcast, Streams, broadcast_data, broadcast_value
+from cableway.wire.codecs.json import JSONCodec
+
+JSON = JSONCodec()
 
 
 class Ear:
@@ -68,10 +71,10 @@ def test_a_listener_may_leave_while_it_hears() -> None:
 def test_a_frame_is_composed_once_for_all_with_one_identifier() -> None:
     """Sessions share the bytes."""
     broadcast = broadcast_value({"ä": [1]})
-    frame = broadcast.frame_for('{"channel":"A"}')
+    frame = broadcast.frame_for('{"channel":"A"}', JSON)
     assert json.loads(frame) == {"identifier": '{"channel":"A"}', "message": {"ä": [1]}}
-    assert broadcast.frame_for('{"channel":"A"}') is frame
-    assert json.loads(broadcast.frame_for("B"))["identifier"] == "B"
+    assert broadcast.frame_for('{"channel":"A"}', JSON) is frame
+    assert json.loads(broadcast.frame_for("B", JSON))["identifier"] == "B"
 
 
 def test_nobody_shares_what_somebody_may_change() -> None:
@@ -102,7 +105,7 @@ def test_nobody_shares_what_somebody_may_change() -> None:
 )
 def test_text_is_read_as_json_where_it_is(data: str, message: Any) -> None:
     """JSON becomes its value, ``null`` the word, and the rest stays text; digits are kept."""
-    frame = json.loads(broadcast_data(data).frame_for("A"))
+    frame = json.loads(broadcast_data(data).frame_for("A", JSON))
     assert frame["message"] == message
     assert type(frame["message"]) is type(message)
 
@@ -110,7 +113,7 @@ def test_text_is_read_as_json_where_it_is(data: str, message: Any) -> None:
 def test_in_process_any_value_arrives_as_it_is() -> None:
     """Nothing is converted, ``None`` included."""
     for value in (None, 0, "", False, "null", "42", [], {}):
-        assert json.loads(broadcast_value(value).frame_for("A"))["message"] == value
+        assert json.loads(broadcast_value(value).frame_for("A", JSON))["message"] == value
 
 
 @pytest.mark.parametrize(("value", "error"), [(object(), TypeError), (float("nan"), ValueError)])

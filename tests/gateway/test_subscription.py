@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from cableway.errors import UsageError
 from cableway.gateway import Channel, Connection, periodically
-from cableway.gateway.streams import Streams, broadcast_data, broadcast_value
+from cableway.gateway.streams import Broadcast, Streams, broadcast_data, broadcast_value
 from cableway.gateway.subscription import Subscription, run
 from tests.gateway.test_connection import Outlet, request
 
@@ -23,11 +22,10 @@ class Outbox:
         self.messages: list[Any] = []
         self.revoked: list[str] = []
 
-    def deliver(self, identifier: str, frame: bytes) -> None:
+    def deliver(self, identifier: str, broadcast: Broadcast) -> None:
         """Keep the message."""
-        mapping = json.loads(frame)
-        assert mapping["identifier"] == identifier
-        self.messages.append(mapping["message"])
+        assert identifier == "A"
+        self.messages.append(broadcast.value)
 
     def revoke(self, identifier: str) -> None:
         """Keep it."""

@@ -37,6 +37,7 @@ def night() -> list[type[HubEffect]]:
     desk.line_up()
     desk.confirm()
     desk.wait(11)
+    desk.wait(31)
     return [type(effect) for effect in desk.effects()]
 
 

@@ -274,10 +274,12 @@ class Server:
         self.book = new()
         self.there: set[str] = set()
         self.told: set[str] = set()
-        self._now, self._live, self._asked = 0.0, True, 0
+        self._now, self._live = 0.0, True
         self._news: list[PresenceChange] = []
         self._answers: list[PresenceInfo] = []
         self.book.watch(0)
+        out, _ = self.book.take()
+        self._asked = out.count(AskPresence("I"))
 
     def step(self, what: str, who: str) -> None:
         """Let one thing happen, if it can."""

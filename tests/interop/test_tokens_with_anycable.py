@@ -74,7 +74,7 @@ async def test_handed_over_without_a_gap(strict: AnyCable) -> None:
     heard = await hear_across_renewals(place(strict), TokenRenewal(on_renewal="hand_over"), 5)
     assert heard.missing == []
     assert heard.times(HandedOver) == 5
-    assert {event.recovery for event in heard.events if isinstance(event, HandedOver)} == {Recovery.UNKNOWN}
+    assert {event.recovery for event in heard.events if isinstance(event, HandedOver)} == {Recovery.COMPLETE}
     assert heard.times(Disconnected) == heard.times(TokenRenewalFailed) == 0
     assert strict.refusals() == []
     heard.issuer.check_asked_as_planned()

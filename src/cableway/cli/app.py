@@ -22,6 +22,9 @@ INTERRUPTED = 130
 """What shells expect of a program that Ctrl-C ended."""
 COMMANDS = {
     "subscribe": "Print what a channel sends, message by message.",
+    "history": "Print what a server still has of a channel's messages, and end.",
+    "presence": "Print who is present in a channel, and follow who comes and goes.",
+    "whisper": "Say something to the other clients of a channel, past the application.",
     "perform": "Call an action of a channel, and be sure that it reached the server.",
     "publish": "Publish to a stream over HTTP, as a back end does.",
     "gateway": "Run a server that behaves as AnyCable does.",

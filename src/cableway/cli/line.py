@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,9 +17,9 @@ from cableway.errors import UsageError
 from cableway.redact import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
-    from cableway import Cable
+    from cableway import Cable, PositionStore
     from cableway.auth.providers.base import TokenProvider
 
 OPEN_TIMEOUT = 30.0
@@ -80,8 +81,10 @@ class LineChoices:
     cert: str | None = None
     key: str | None = None
 
-    def cable(self, open_timeout: float | None = None) -> Cable:
+    def cable(self, open_timeout: float | None = None, *, positions: PositionStore | None = None) -> Cable:
         """Build the cable; it tries for *open_timeout* seconds to come up, by default 30.
+
+        With *positions* its subscriptions go on where those kept there left off.
 
         Raises:
             UsageError: Something does not fit.
@@ -101,6 +104,7 @@ class LineChoices:
             proxy=False if self.no_proxy else self.proxy or True,
             ssl=tls_context(self.cacert, self.cert, self.key),
             open_timeout=open_timeout or OPEN_TIMEOUT,
+            positions=positions,
         )
 
     def headers(self) -> dict[str, str]:
@@ -182,6 +186,16 @@ def tls_context(cacert: str | None, cert: str | None, key: str | None) -> ssl.SS
 def _no_password() -> str:
     msg = "the key is encrypted, and there is nobody to ask for its password"
     raise ValueError(msg)
+
+
+@asynccontextmanager
+async def opened(cable: Cable) -> AsyncIterator[None]:
+    """Have *cable* open inside of the block, and close it well."""
+    try:
+        await cable.open()
+        yield
+    finally:
+        await cable.close(timeout=1)
 
 
 def split_choices(options: Mapping[str, Any]) -> LineChoices:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any
+import shutil
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+import click
+
+from cableway.cli.terminal import say, wants_json
 from cableway.wire.codecs.json import dump_text
 
 if TYPE_CHECKING:
@@ -13,8 +18,43 @@ if TYPE_CHECKING:
 
     from cableway import Message
 
+    Writer: TypeAlias = Callable[[Sequence[Message[Any]]], bytes]
+
 INFINITE = 10**309
 """An integer that readers of JSON take for infinite where they know only doubles: JSON has no word for it."""
+
+
+EARLIER = "earlier "
+"""In place of the time, as wide: when a message of the past was published, nobody tells."""
+
+JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Write JSON lines, also to a terminal.")
+QUIET_OPTION = click.option("-q", "--quiet", is_flag=True, help="No status lines.")
+_OPTIONS = (
+    JSON_OPTION,
+    click.option(
+        "--envelope",
+        is_flag=True,
+        help='Write {"data": ..., "received_at": ..., "replayed": ...} in place of the data alone.',
+    ),
+    QUIET_OPTION,
+)
+
+
+def message_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say how it writes messages: ``as_json``, ``envelope`` and ``quiet``."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def writer(*, as_json: bool, envelope: bool) -> Writer:
+    """Return the function that writes messages as they were asked for, or as fits what stdout is."""
+    if not wants_json(asked=as_json or envelope):
+        try:
+            return for_people(shutil.get_terminal_size().columns)
+        except ImportError:
+            say("warning: colours need an optional dependency: pip install 'cableway[cli]'")
+    return partial(as_lines, whole=envelope)
 
 
 def json_text(value: Any) -> str:
@@ -44,7 +84,8 @@ def envelope(message: Message[Any]) -> dict[str, Any]:
     """Put what is known about *message* around its data."""
     known = {"stream": message.stream, "epoch": message.epoch, "offset": message.offset}
     told = {name: value for name, value in known.items() if value is not None}
-    return {"data": message.data, "received_at": message.received_at.isoformat(), **told}
+    about = {"received_at": message.received_at.isoformat(), "replayed": message.replayed}
+    return {"data": message.data, **about, **told}
 
 
 def as_lines(messages: Sequence[Message[Any]], *, whole: bool) -> bytes:
@@ -65,10 +106,10 @@ def for_people(width: int) -> Callable[[Sequence[Message[Any]]], bytes]:
     def write(messages: Sequence[Message[Any]]) -> bytes:
         with console.capture() as captured:
             for message in messages:
-                time = message.received_at.astimezone().strftime("%H:%M:%S")
+                time = EARLIER if message.replayed else message.received_at.astimezone().strftime("%H:%M:%S")
                 text = Text(visible(_fitted(message.data, width - len(time) - 2)))
                 colour.highlight(text)
-                console.print(Text(f"{time}  ", "dim") + text, soft_wrap=True)
+                console.print(Text.assemble((f"{time}  ", "dim"), text), soft_wrap=True)
         return captured.get().encode("utf-8", "backslashreplace")
 
     return write

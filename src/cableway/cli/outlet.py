@@ -9,7 +9,7 @@ import queue
 import select
 import sys
 import threading
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -17,7 +17,9 @@ from attrs import frozen
 from cableway.cli.running import ReaderGone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
+
+    from cableway.cli.running import Run
 
 LOOK_EVERY = 0.5
 """Seconds between looks whether somebody still reads the pipe."""
@@ -86,6 +88,16 @@ class Outlet:
         rest = memoryview(chunk)
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
+
+
+@asynccontextmanager
+async def watched(outlet: Outlet, run: Run) -> AsyncIterator[None]:
+    """End *run* inside of the block once nobody reads *outlet* any more."""
+    watch = asyncio.create_task(outlet.watch(run.reader_gone), name="cableway-reader-watch")
+    try:
+        yield
+    finally:
+        watch.cancel()
 
 
 def _stdout_descriptor() -> int | None:

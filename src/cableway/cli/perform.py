@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cableway.cli.exits import Failure
 from cableway.cli.line import OPEN_TIMEOUT, LineChoices, line_options
 from cableway.cli.running import Run
-from cableway.cli.status import remember_trouble, tell_cable
+from cableway.cli.sending import see_off
+from cableway.cli.source import PARAM_OPTION
 from cableway.cli.terminal import say
 from cableway.cli.values import read_object, read_params
 from cableway.redact import printable
@@ -18,7 +18,7 @@ from cableway.redact import printable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cableway import Cable, CableError, Subscription
+    from cableway import Cable, Subscription
 
 
 HELP = """\
@@ -37,14 +37,7 @@ certain ends it with 1, and the action may or may not have run.
 @click.argument("url")
 @click.argument("channel")
 @click.argument("action")
-@click.option(
-    "-p",
-    "--param",
-    "params",
-    multiple=True,
-    metavar="NAME=TEXT",
-    help="A parameter of the channel; NAME:=JSON for other types.",
-)
+@PARAM_OPTION
 @click.option(
     "-d", "--data", metavar="JSON", help="The data of the action, a JSON object; - reads it from standard input."
 )
@@ -88,23 +81,13 @@ async def call(
     tell: Callable[[str], None] | None,
 ) -> None:
     """Perform *action* and see it off."""
-    from cableway.events import Disconnected
-
-    breaks: list[CableError | None] = []
-    remember_trouble(cable, run)
-    if tell is not None:
-        tell_cable(cable, tell)
-    try:
-        await cable.open()
-        await subscription
-        cable.on(Disconnected, lambda event: breaks.append(event.error))
-        await subscription.perform(action, fields)
-    finally:
-        # Waits until the server had the time to begin with it: Rails drops a command that it has not begun to run.
-        await cable.close(timeout=5)
-    if breaks:
-        msg = f"the line broke before {printable(action)} had surely arrived; it may or may not have run: {breaks[0]}"
-        raise Failure(msg)
-    run.satisfied = True
+    await see_off(
+        cable,
+        subscription,
+        run,
+        lambda: subscription.perform(action, fields),
+        unsure=f"the line broke before {printable(action)} had surely arrived; it may or may not have run",
+        tell=tell,
+    )
     if tell is not None:
         tell(f"performed {printable(action)}")

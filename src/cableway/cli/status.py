@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cableway import events
+from cableway.cli.durations import write_duration
 from cableway.cli.terminal import say
 from cableway.errors.tokens import TokenUnavailable
+from cableway.redact import printable
+from cableway.states import Recovery
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,8 +54,36 @@ def subscription_line(label: str, event: Event) -> str | None:
             return str(error)
         case events.MessagesDropped(dropped=dropped):
             return f"{dropped} messages of {label} were lost"
+        case events.PresenceUnavailable(reason=reason):
+            return f"who is present in {label} is not known at the moment: {reason}"
+        case events.PositionsNotSaved(error=error):
+            return f"warning: where {label} ends is not kept: {error}"
+        case _:
+            return _completeness_line(label, event)
+
+
+def _completeness_line(label: str, event: Event) -> str | None:
+    match event:
+        case events.Recovered(recovery=Recovery.COMPLETE, replayed=replayed):
+            return f"{label} is up to date: {count_messages(replayed)} from the server's history"
+        case events.Recovered(replayed=replayed, reason=reason):
+            told = f"{count_messages(replayed)} from the server's history; " if replayed else ""
+            return f"{label} may have missed messages: {told}{reason}"
+        case events.Gap(stream=stream, first=first, last=last, healed=healed):
+            which = f"message {first}" if first == last else f"messages {first} to {last}"
+            end = "came late: fetched from the server's history" if healed else "did not come"
+            return f"{which} of the stream {printable(stream)} {end}"
+        case events.Stale(age=age):
+            return f"no message of {label} has come for {write_duration(age)}"
+        case events.Fresh(age=age):
+            return f"messages of {label} come again, after {write_duration(age)}"
         case _:
             return None
+
+
+def count_messages(number: int) -> str:
+    """Say how many."""
+    return "1 message" if number == 1 else f"{number or 'no'} messages"
 
 
 def tell_cable(cable: Cable, tell: Callable[[str], None] = say) -> None:
@@ -89,8 +120,14 @@ def remember_trouble(cable: Cable, run: Run) -> None:
     cable.on(events.TokenRenewed, with_token)
 
 
-def tell_subscription(subscription: Subscription[object], label: str, tell: Callable[[str], None] = say) -> None:
-    """Tell what happens to *subscription* from its first confirmation on, a line each."""
+def tell_subscription(
+    subscription: Subscription[object],
+    label: str,
+    tell: Callable[[str], None] = say,
+    *,
+    about: tuple[type[Event], ...] = (events.Event,),
+) -> None:
+    """Tell what happens to *subscription* from its first confirmation on, a line each: events of the kinds *about*."""
     confirmed = False
 
     def heard(event: Event) -> None:
@@ -99,7 +136,7 @@ def tell_subscription(subscription: Subscription[object], label: str, tell: Call
         # Before that it is an error of the command, which tells it itself.
         if not confirmed:
             return
-        text = subscription_line(label, event)
+        text = subscription_line(label, event) if isinstance(event, about) else None
         if text is not None:
             tell(text)
 

@@ -66,7 +66,7 @@ async def ask_history(engine: Engine, handle: Handle, query: HistoryQuery, timeo
 
     listing = Listing(query, done, int(wall_clock()))
     recall = handle.wish.recall
-    recall.list(listing, engine.home.now())
+    recall.lookback.add(listing, engine.home.now())
     engine.settle()
     limit = asyncio.timeout(timeout)
     try:
@@ -77,7 +77,7 @@ async def ask_history(engine: Engine, handle: Handle, query: HistoryQuery, timeo
             raise
         raise HistoryTimeout(handle.wish.label, timeout) from None
     finally:
-        recall.give_up_listing(listing)
+        recall.lookback.give_up(listing)
 
 
 def _check(engine: Engine) -> None:

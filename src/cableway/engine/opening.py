@@ -40,6 +40,7 @@ class Opening:
             engine.overseer.start()
             engine.credentials.start()
             engine.hub.set_open(is_open=True)
+            engine.hub.freshness.begin(engine.hub.wishes, engine.home.now())
         engine.overseer.oversight.ask_anew()
         if engine.line.state is State.DISCONNECTED and engine.settings.gate is not None:
             # The gate is asked before each dial, before this one too.

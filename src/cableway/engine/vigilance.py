@@ -24,7 +24,7 @@ class Vigilance:
     @property
     def deadline(self) -> float | None:
         """When :meth:`tick` has something to do."""
-        return self._vigil.deadline
+        return self._vigil.deadline if self._engine.line.state is State.CONNECTED else None
 
     def line_up(self, facts: LineFacts) -> None:
         """The server has welcomed us."""
@@ -46,8 +46,8 @@ class Vigilance:
         """Do what is due."""
         engine, vigil, now = self._engine, self._vigil, self._engine.home.now()
         if engine.line.state is not State.CONNECTED:
-            vigil.line_down()
-        elif engine.hub.router.paused:
+            return
+        if engine.hub.router.paused:
             vigil.excuse(now)
         elif vigil.is_deaf(now):
             engine.failed(LineStale(PATIENCE, "the server beats, but has read no command"))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cableway.gateway.options import GatewayOptions
 
 PUBLISH = "/api/publish"
-PRESENCE = "/api/presence/{stream}/users"
+PRESENCE = "/api/presence/{stream:[^/]+}/users"
 
 log: logging.Logger = logging.getLogger("cableway.gateway")
 

@@ -53,9 +53,13 @@ def optional_path(name: str, value: object) -> str | None:
     return path_of(name, value) if value else None
 
 
-def identifiers(_name: str, value: Any) -> str:
+def identifiers(name: str, value: Any) -> str:
     """Take identifiers, as a mapping or as their text."""
-    return identifiers_text(value)
+    try:
+        return identifiers_text(value)
+    except UsageError as error:
+        msg = f"{name}={value!r}: {error}"
+        raise UsageError(msg) from None
 
 
 def secret_of(_name: str, value: object) -> str | None:
@@ -93,7 +97,7 @@ def seconds(name: str, value: Any) -> float:
     """Take a duration."""
     try:
         return to_seconds(float(value) if isinstance(value, str) else value, name)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         msg = f"{name}={value!r} is not a duration: give seconds, 0 or more"
         raise UsageError(msg) from None
 

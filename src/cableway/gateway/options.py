@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     from cableway.types import JSONValue, Seconds
 
+API = "/api"
+"""Below this address the gateway's own API answers."""
+
 _PATHS = ("path", "health_path", "http_broadcast_path", "policy_path", "token_path")
 
 
@@ -40,6 +43,9 @@ def _refuse_twins(paths: Mapping[str, str | None]) -> None:
             continue
         if path in taken:
             msg = f"{name} and {taken[path]} are both {path!r}: give each an address of its own"
+            raise UsageError(msg)
+        if path == API or path.startswith(f"{API}/"):
+            msg = f"{name}={path!r} is where the API for back ends is: give another address"
             raise UsageError(msg)
         taken[path] = name
 
@@ -194,7 +200,7 @@ class GatewayOptions:
     @property
     def has_broker(self) -> bool:
         """Whether messages and sessions are kept."""
-        return self.flavour != "rails" and (self.broker == "memory" or self.presets == "broker")
+        return self.flavour != "rails" and self.broker == "memory"
 
     @property
     def pubsub_secret(self) -> str | None:

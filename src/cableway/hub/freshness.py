@@ -8,7 +8,9 @@ from cableway.events import Stale
 from cableway.hub.agenda import Agenda
 
 if TYPE_CHECKING:
-    from cableway.hub.wish import Handle
+    from collections.abc import Iterable
+
+    from cableway.hub.wish import Handle, Wish
 
 
 class Freshness:
@@ -22,6 +24,12 @@ class Freshness:
         handle.fresh_from = now
         if handle.options.max_age is not None:
             self.agenda.put(handle, now + handle.options.max_age)
+
+    def begin(self, wishes: Iterable[Wish], now: float) -> None:
+        """The cable opens: only from now on something can come for those who asked before."""
+        for wish in wishes:
+            for handle in wish.handles:
+                self.watch(handle, now)
 
     def ignore(self, handle: Handle) -> None:
         """Watch *handle* no more."""

@@ -136,6 +136,7 @@ class Hub:
         self._seat(handle, wish, now)
         self._driver.pump(now)
         self.freshness.watch(handle, now)
+        self.places.introduce(handle)
         self._meetings.append(partial(_introduce, handle, heard, tell))
         return handle
 

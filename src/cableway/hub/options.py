@@ -115,9 +115,9 @@ class SubscriptionOptions:
 
     ``"drop_oldest"`` and ``"drop_newest"`` lose messages, count them and tell once an episode by a
     :class:`~cableway.MessagesDropped` event; ``latest_by(key)`` keeps the newest of each key; ``"error"`` raises
-    :class:`~cableway.MailboxOverflow` from the iteration once what is unread was read; ``"disconnect"`` drops the line;
-    ``"pause"`` stops reading the socket, for a lone consumer that must not lose. All subscriptions of the cable wait
-    with it, and a server cuts a reader that lags by a megabyte or so.
+    :class:`~cableway.MailboxOverflow` from the iteration once what is unread was read; ``"disconnect"`` drops the line,
+    and what does not fit is lost all the same; ``"pause"`` stops reading the socket, for a lone consumer that must not
+    lose. All subscriptions of the cable wait with it, and a server cuts a reader that lags by a megabyte or so.
     """
     max_messages: int = field(default=DEFAULT_MESSAGES, validator=_at_least_one)
     """Unread messages that the mailbox holds."""
@@ -156,8 +156,9 @@ class SubscriptionOptions:
     commit: Literal["receipt", "ack"] = field(default="receipt", validator=validators.in_(("receipt", "ack")))
     """When a message counts as seen for ``Cable(positions=...)``: as it comes, or with ``await message.ack()``."""
     max_age: float | None = field(default=None, converter=_age)
-    """Seconds without a message after which the data count as stale: a :class:`~cableway.Stale` event tells so,
-    whatever the line does, and :class:`~cableway.Fresh` when messages come again."""
+    """Seconds without a message, on a cable that is open, after which the data count as stale: a
+    :class:`~cableway.Stale` event tells so, whatever the line does, and :class:`~cableway.Fresh` when messages come
+    again."""
     published_at: Callable[[Message[Any]], datetime | float | None] | None = field(default=None, validator=_function)
     """Tells when a message was published, from its data: an aware datetime or Unix seconds. ``stats().lag`` is what it
     took to get here, by this machine's clock."""

@@ -42,6 +42,7 @@ class Places:
     def __init__(self, store: Keeper | None) -> None:
         self._store = store
         self._failing = False
+        self._unread: WeakKeyDictionary[Wish, Exception] = WeakKeyDictionary()
         self._kept: WeakKeyDictionary[Wish, int] = WeakKeyDictionary()
 
     def load(self, wish: Wish) -> None:
@@ -51,9 +52,18 @@ class Places:
         try:
             bookmark = self._store.load(wish.identifier)
         except Exception as error:  # noqa: BLE001 - a store of the user's own; the subscription begins anew then
-            self._tell(wish, error)
+            # Whoever comes first is told, if nobody holds it yet.
+            self._unread[wish] = error
+            for handle in list(wish.handles):
+                self.introduce(handle)
             return
         wish.recall.resume(bookmark)
+
+    def introduce(self, handle: Handle) -> None:
+        """Tell a new *handle* that where its subscription left off could not be read, if nobody was told so far."""
+        error = self._unread.pop(handle.wish, None)
+        if error is not None:
+            handle.tell(PositionsNotSaved(error))
 
     def keep(self, wishes: Iterable[Wish]) -> None:
         """Save how far *wishes* have come, except where that is for their holders to say."""

@@ -215,16 +215,22 @@ def _missing(account: Account, published: Iterable[Publication], rules: Rules) -
         return []
     seen = {one.key for one in account.seen} | account.listed
     ends = float("inf") if account.ends is None else account.ends
-    last: dict[str, int] = {}
+    # Those without a place come as they do, and overtake the others while something is asked for.
+    last: dict[tuple[str, bool], int] = {}
     for message in account.seen:
-        last[message.key[0]] = max(message.key[1], last.get(message.key[0], 0))
+        lane = (message.key[0], message.offset is not None)
+        last[lane] = max(message.key[1], last.get(lane, 0))
     return [
         one
         for one in published
         if max(account.begins, account.renewed.get(one.stream, 0.0)) <= one.at
         # Whoever leaves hears no more of what was still on its way, or lost with a line that was down.
         and one.at < ends - (2.0 if account.ends is not None else 0.0)
-        and ((account.ends is None and rules.settled) or rules.calm or one.number < last.get(one.stream, 0))
+        and (
+            (account.ends is None and rules.settled)
+            or rules.calm
+            or one.number < last.get((one.stream, one.offset is not None), 0)
+        )
         and one.key not in seen
         and one.excluded not in account.own
         # A server that forgets what it sends cannot be asked, and no client can know.
@@ -252,7 +258,8 @@ def _recoverable(account: Account, missing: list[Publication]) -> list[Publicati
     """Return those of *missing* that came after a message whose place the client knew."""
     first: dict[str, int] = {}
     for one in account.seen:
-        first.setdefault(one.key[0], one.key[1])
+        if one.offset is not None:
+            first.setdefault(one.key[0], one.key[1])
     return [one for one in missing if one.number > first.get(one.stream, one.number)]
 
 

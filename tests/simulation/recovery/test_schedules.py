@@ -31,6 +31,14 @@ FOUND = {
     "a stream's first message came while another one was healed": (2077,),
     "live messages came while the past was listed": (162, 1006, 2374),
     "the line was not read when it was to be probed": (307,),
+    "the past was listed before the server's time was known": (2660, 2678, 3283, 3858, 4917),
+    "a stream began anew right after its place was refused": (2976, 8420),
+    "what was held for an answer about another stream stayed held": (4328, 4624, 4819, 4890),
+    "a question was given up, and it was the line that was dead": (2707,),
+    "a stream was first heard of on a line that went before the server beat": (3095, 5685),
+    "a stream began anew while the line stood still": (6616,),
+    "nobody knew how old the place was that was asked for": (5055, 9738),
+    "a burst came between two questions of a listing": (3868, 5764, 9428),
 }
 """Seeds that once showed a fault, by what it was about."""
 

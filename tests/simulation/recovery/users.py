@@ -46,6 +46,8 @@ class Reader:
         self._resyncing = False
         self._unacknowledged = 0
         self._recovering: float | None = None
+        # Since when, over several lines perhaps, it has not been told what it missed.
+        self._unfinished: float | None = None
         """When it was last confirmed, until the outcome is told."""
 
     def _chosen_options(self) -> SubscriptionOptions:
@@ -81,16 +83,16 @@ class Reader:
     def subscribe(self, cable: Cable) -> None:
         """Subscribe on *cable*, and begin to read."""
         self.subscription = subscription = cable.subscribe_raw(self.identifier, options=self._options)
-        subscription.on(Connected, lambda _: self._confirmed())
+        subscription.on(Connected, lambda event: self._confirmed(again=event.reconnected))
         subscription.on(MessagesDropped, lambda _: self._dropped())
         subscription.on(Recovered, self._recovered)
         subscription.on(Gap, self._gap)
         self._fresh = True
         if subscription.state is SubscriptionState.SUBSCRIBED:
-            self._confirmed()
+            self._confirmed(again=False)
         self._task = asyncio.get_running_loop().create_task(self._read(subscription))
 
-    def _confirmed(self) -> None:
+    def _confirmed(self, *, again: bool) -> None:
         now = self.schedule.loop.time()
         account = self.account
         if account.begins is None:
@@ -98,6 +100,8 @@ class Reader:
         elif self._fresh:
             known = {one.key[0] for one in account.seen if one.offset is not None}
             account.renewed.update((stream, now) for stream in account.streams if stream not in known)
+        elif again and self._unfinished is None:
+            self._unfinished = now
         self._fresh = False
         self._recovering = now
 
@@ -105,7 +109,7 @@ class Reader:
         self.schedule.tell(f"{self.account.name}: {event}")
         if event.recovery is Recovery.UNKNOWN:
             self.account.unknown.append(Unknown(self.schedule.loop.time(), self._recovering))
-        self._recovering = None
+        self._recovering = self._unfinished = None
 
     def _gap(self, event: Gap) -> None:
         self.schedule.tell(f"{self.account.name}: {event}")
@@ -178,6 +182,9 @@ class Reader:
     async def leave(self) -> None:
         """Unsubscribe."""
         self.account.ends = self.schedule.loop.time()
+        if self._unfinished is not None:
+            # It goes before it could be told what it missed: it knows that it was about to be.
+            self.account.unknown.append(Unknown(self.account.ends, self._unfinished))
         await self.subscription.unsubscribe()
 
     def count(self) -> None:
@@ -201,6 +208,8 @@ class Reader:
     async def look_back(self) -> None:
         """Look at the past by itself, apart from what is delivered."""
         begins = self.schedule.loop.time()
+        # With a wrong clock some of that is delivered, though the line breaks before the answer.
+        self.account.looked_back = True
         seconds = self._random.choice((2, 10, 60))
         try:
             messages = await self.subscription.history(since=timedelta(seconds=seconds))
@@ -215,7 +224,6 @@ class Reader:
                 self.account.faults.append(f"{stream} {number} after {last.get(stream, 0)} in the past of {begins:.2f}")
             last[stream] = number
             self.account.listed.add((stream, number))
-        self.account.looked_back = True
 
     async def stop(self) -> None:
         """Read no more."""

@@ -54,6 +54,19 @@ class Account:
         if settlement.doubt:
             self.doubts.append(settlement.doubt)
 
+    def settle(self, settlement: Settlement) -> None:
+        """Carry out what is settled outside of any recovery, and tell what is not known."""
+        self.begin()
+        self.carry_out(settlement)
+        if self.doubts:
+            self.give()
+
+    def doubt(self, why: str) -> None:
+        """Tell, outside of any recovery, that something may be missing."""
+        self.begin()
+        self.doubts.append(why)
+        self.give()
+
     def give(self) -> None:
         """Tell what is known of what was missed; where that is not all, holders bring themselves up to date."""
         recovery = Recovery.UNKNOWN if self.doubts else Recovery.COMPLETE

@@ -30,6 +30,8 @@ class Book:
     """When something last came by it, or it was found to be up to date; never, so far, is no long time ago."""
     first: int = 0
     """Where it began; nothing before that was ever delivered."""
+    begun_at: float = float("inf")
+    """When something last came by it before it began there."""
     mark: int | None = None
     """Where it was when the present recovery began."""
     asked_at: float = float("-inf")
@@ -49,11 +51,15 @@ class Book:
         return None if self.last is None else Position(self.epoch, self.last)
 
     floor: int = 0
-    """Up to where all of its epoch was delivered before its place was forgotten."""
+    """Up to where all of its epoch was delivered before its place was forgotten, if that may still come again."""
 
-    def forget(self) -> None:
-        """Its place is of no more use: begin with whatever comes next."""
-        self.floor = self.last or 0
+    def forget(self, *, refused: bool) -> None:
+        """Its place is of no more use: begin with whatever comes next.
+
+        What a server *refused* to go on from it has no more, or has begun anew: what comes below that is new. Of one
+        that did not answer the old may still come.
+        """
+        self.floor = 0 if refused else self.last or 0
         self.last = self.mark = self.hole_at = None
 
     def ahead(self) -> list[int]:

@@ -74,7 +74,7 @@ class Healing:
             ahead = book.ahead()
             if not ahead:
                 # What was held came in its turn after all, or is of another era.
-                recall.account.carry_out(settle(recall.ledger, book))
+                recall.account.settle(settle(recall.ledger, book))
                 continue
             hole = Hole(book.stream, book.epoch, position.offset + 1, ahead[0] - 1)
             self._ask(Question(Kind.HEAL, HistoryQuery({book.stream: position}), hole=hole), now)

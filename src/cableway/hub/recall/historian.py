@@ -37,6 +37,8 @@ class Historian:
     """What the line speaks."""
     pinged: float | None = None
     """The server's time in the last ping of a line that was up."""
+    beaten_at: float = float("-inf")
+    """When the server last beat."""
     on_doubt: Callable[[Wish, float], None] = lambda *_: None
     """Called where something may have been missed."""
     now: float = 0.0
@@ -70,6 +72,7 @@ class Historian:
 
     def beaten(self, message: object, now: float) -> None:
         """The server beat."""
+        self.beaten_at = now
         stamp = self.clock.beaten(message, now)
         if stamp is not None:
             self.pinged = stamp

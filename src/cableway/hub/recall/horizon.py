@@ -53,6 +53,9 @@ class Horizon:
         return max(1, wall - MARGIN - int(now - (self._from or now)))
 
     def is_out_of_reach(self, now: float, life: float) -> bool:
-        """Tell whether a server that keeps messages for *life* seconds may have forgotten, or set its clock back."""
+        """Tell whether a server that keeps messages for *life* seconds may have forgotten, or set its clock back.
+
+        It may if its time is not known.
+        """
         server = self._historian.clock.at(now)
-        return self.since is not None and server is not None and not -MARGIN <= server - self.since < life
+        return self.since is not None and (server is None or not -MARGIN <= server - self.since < life)

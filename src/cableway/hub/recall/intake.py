@@ -82,19 +82,22 @@ class Intake:
         elif message.epoch != book.epoch:
             self._change_era(book, message, size, now)
         elif offset <= (book.last or 0):
-            self._again(book, message, size, idle=idle)
+            self._again(book, message, size, now, idle=idle)
         else:
             self._hold(book, message, size, now)
             self._healing.mind(book, now)
 
-    def _again(self, book: Book, message: Message[Any], size: int, *, idle: float) -> None:
+    def _again(self, book: Book, message: Message[Any], size: int, now: float, *, idle: float) -> None:
         offset = message.offset or 0
         if 0 < offset < book.first and idle < RESTART_IDLE:
             # It was overtaken by the one that we began with, by too much to be waited for: order counts for more.
             self._account.gap(Hole(book.stream, book.epoch, offset, book.first - 1), healed=False)
             book.first = offset
             return
-        if idle < RESTART_IDLE or offset in book.replays:
+        # A line that stood still brings what is old late: then the time tells nothing. But the very first message of
+        # a stream comes again for no other reason, unless it comes late itself, or in answer to a given up question.
+        anew = offset == 1 and now - book.begun_at >= RESTART_IDLE and self._recall.can_heal
+        if (idle < RESTART_IDLE and not anew) or offset in book.replays:
             self.duplicates += 1
             return
         self._ledger.begin(book, book.epoch, offset)
@@ -103,10 +106,8 @@ class Intake:
         self._deliver(book, message, size)
 
     def _change_era(self, book: Book, message: Message[Any], size: int, now: float) -> None:
-        self._account.begin()
         self._hold(book, message, size, now)
-        self._account.carry_out(settle(self._ledger, book))
-        self._account.give()
+        self._account.settle(settle(self._ledger, book))
 
     def _deliver(self, book: Book, message: Message[Any], size: int) -> None:
         question = self._recall.question

@@ -42,6 +42,7 @@ class Ledger:
             self._by_tail.pop(book.tail, None)
             book.tail = b""
         book.epoch, book.last, book.first, book.floor = epoch, last, 0, 0
+        book.begun_at = book.heard
         book.replays.clear()
 
     def advance(self, run: list[bytes], now: float) -> int:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from cableway.policies.vigil import PATIENCE
+
 ANSWER = 10.0
 """Seconds that a server has to answer. It may stay silent where it finds fault with a question."""
+
+SILENT = 5.0
+"""Seconds without a beat after which a missing answer may be the line's fault."""
+
+VERDICT = PATIENCE + 1.0
+"""Seconds in which a line is given up that brings no sign of life when asked for one."""
 
 OLD = 10
 """Times the life of its messages after which a server may have forgotten a stream, and begun it anew."""

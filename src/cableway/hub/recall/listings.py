@@ -1,8 +1,9 @@
 """Users' wishes to see what the server still has: shown apart from what is delivered.
 
-By a stream that has brought nothing yet, old and new cannot be told apart. So the server is asked twice: what it still
-has, and then what was published since the subscription was made. What is in the second answer is delivered, to all who
-hold the subscription; the rest of the first is shown to the one who asked.
+By a stream that has brought nothing yet, old and new cannot be told apart. So the server is asked first what was
+published since the subscription was made: that is delivered, to all who hold the subscription, and from then on the
+stream has a place. What the server has up to there is shown to the one who asked. If the stream has no place even then,
+the server is asked once more what is new.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ class Listing:
     """The second one, and what came live meanwhile."""
     sorting: bool = False
     """Whether the second question was asked."""
+    arrivals: dict[tuple[str, str], list[int]] = field(factory=dict)
+    """The offsets of the first answer as they came, and with them those of what came live meanwhile."""
+    prepared: bool = False
+    """Whether what was new before it was asked has been delivered, and so has its place."""
     given_up: bool = False
     """Whether nobody waits for the answer any more."""
 
@@ -51,12 +56,35 @@ class Listing:
         # Live and out of the past, it may come twice.
         kept = self.fresh if self.sorting and message.stream not in self.marks else self.found
         kept[message.stream or "", epoch, offset] = (message, size)
+        if kept is self.found:
+            self.arrivals.setdefault((message.stream or "", epoch), []).append(offset)
         return True
 
     @property
     def unsorted(self) -> bool:
         """Whether it is not known what of it is new."""
         return any(stream not in self.marks for stream, _, _ in self.found)
+
+    def asks_before(self, since: int) -> bool:
+        """Tell whether it asks for what is older than *since*."""
+        return bool(self.query.streams) or (self.query.since or 0) < since
+
+    def count_as_new(self) -> None:
+        """Take all that was found of streams without a place for new."""
+        self.fresh |= {place: one for place, one in self.found.items() if place[0] not in self.marks}
+
+    def sort(self) -> None:
+        """Have what comes from now on count as new, and what came live before the answer did."""
+        self.sorting = True
+        for (stream, epoch), offsets in self.arrivals.items():
+            if stream not in self.marks:
+                for offset in _live(offsets):
+                    self.fresh[stream, epoch, offset] = self.found[stream, epoch, offset]
+
+    def take_fresh(self) -> list[Arrival]:
+        """Return what is new so far, in order."""
+        fresh, self.fresh, self.sorting = self.fresh, {}, False
+        return [fresh[place] for place in sorted(fresh)]
 
     def finish(self, error: CableError | None) -> list[Arrival]:
         """Hand out the list, or *error*; return what is to be delivered, in order."""
@@ -69,8 +97,25 @@ class Listing:
             self.done(shown)
         if error is not None and not self.sorting:
             # Nobody will tell what of it is new: rather too much than too little.
-            self.fresh |= {place: one for place, one in self.found.items() if place[0] not in self.marks}
+            self.count_as_new()
         return [self.fresh[place] for place in sorted(self.fresh)]
+
+
+def _live(offsets: list[int]) -> list[int]:
+    """Return those that came before an answer in *offsets* began.
+
+    An answer goes up to the present. So what came before it comes again, and the answer begins where the numbers last
+    went back before that.
+    """
+    seen: set[int] = set()
+    begins = 0
+    for index, offset in enumerate(offsets):
+        if index and offset <= offsets[index - 1]:
+            begins = index
+        if offset in seen:
+            return offsets[:begins]
+        seen.add(offset)
+    return []
 
 
 class Listings:

@@ -36,6 +36,8 @@ class Question:
     """Who wants to see the answer, where it is not for delivery."""
     hole: Hole | None = None
     """What it is to heal."""
+    overdue: bool = False
+    """Whether the answer is awaited for longer, because nothing at all comes."""
 
     @property
     def recovers(self) -> bool:

@@ -8,7 +8,6 @@ Rule 4: what cannot be known is said to be unknown, once an account is given; an
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 from cableway.errors import HistoryRejected, HistoryTimeout, NotConnected
@@ -17,14 +16,14 @@ from cableway.hub.recall.healing import Healing
 from cableway.hub.recall.horizon import Horizon
 from cableway.hub.recall.intake import Intake
 from cableway.hub.recall.ledger import Ledger
-from cableway.hub.recall.limits import ANSWER, OLD
-from cableway.hub.recall.listings import Listings
-from cableway.hub.recall.questions import NO_QUERY, Kind, Question
-from cableway.hub.recall.settling import TOO_LATE, Hole, drop_behind, settle, settle_first, settle_rejected
+from cableway.hub.recall.limits import ANSWER, SILENT, VERDICT
+from cableway.hub.recall.lookback import Lookback
+from cableway.hub.recall.questions import Kind, Question
+from cableway.hub.recall.recovery import Recovery
+from cableway.hub.recall.settling import drop_behind, settle
 from cableway.states import State
 from cableway.wire.commands import History, Subscribe
-from cableway.wire.identifiers import is_one_stream
-from cableway.wire.positions import Bookmark, HistoryQuery, Position
+from cableway.wire.positions import Bookmark, HistoryQuery
 
 if TYPE_CHECKING:
     from cableway.errors import CableError
@@ -49,24 +48,21 @@ class Recall:
         """What holders are given and told."""
         self.question: Question | None = None
         """What the server is asked at the moment, or we wait for before it can be."""
-        self._plan: deque[Question] = deque()
         self._horizon = Horizon(historian)
-        self._listings = Listings(self.ledger)
+        self._recovery = Recovery(self, self._horizon)
         self._healing = Healing(self, self._ask, self._set)
         self.intake: Intake = Intake(self, self._healing, self._give_up)
         """Where messages go in."""
+        self.lookback: Lookback = Lookback(self, self._horizon, self._ask)
+        """Users' own questions for the past."""
         self._asked = False
         self._with: HistoryQuery | None = None
         # Whether there is something to recover, the server has it, it left a question unanswered on this line, and
         # all that was missed before this line has been told.
         self._missed = self._live = self._deaf = self._recovered = False
         # Whether the server, or the one before it, had the subscription before.
-        self._former = self._waited = False
+        self._former = False
         self._owed = owed
-        self._newcomer = True
-        self._rejected: set[str] = set()
-        # What was published since the horizon has been told; has been asked for, or cannot be.
-        self._told = self._tried = False
 
     # What the hub tells
 
@@ -114,27 +110,30 @@ class Recall:
         """Write the subscribe command, with the question for what was missed."""
         self._asked = True
         self._horizon.asked(now)
-        self._with = self._query() if self.historian.extended and self._missed else None
+        self._horizon.note(live=self._recovered)
+        self._with = self._recovery.query() if self.historian.extended and self._missed else None
         return Subscribe(self.wish.identifier or "", self._with)
 
     def confirmed(self, now: float) -> None:
         """The server has the subscription, on this line for the first time."""
         self._live = True
         self.historian.now = now
-        self._begin()
+        self._recovery.begin()
         self._horizon.confirmed(now)
-        self._newcomer, self._former = not self._former, True
+        self._horizon.note(live=self._recovered)
+        self._recovery.newcomer, self._former = not self._former, True
         if not self._missed:
             self._missed = self._recovered = True
+            self.lookback.next(now)
             return
         if not self.historian.extended:
-            self._close(f"{self.historian.protocol} has no past to ask for")
+            self._close_untold(f"{self.historian.protocol} has no past to ask for")
         elif self._asked and self._with is not None:
             self._ask(Question(Kind.RECOVER, self._with), now, send=False)
-        elif (query := self._query()) is not None:
+        elif (query := self._recovery.query()) is not None:
             self._ask(Question(Kind.RECOVER, query), now)
         else:
-            self._close("no message had come yet, nor the server's time: there is no place to go on from")
+            self._close_untold("no message had come yet, nor the server's time: there is no place to go on from")
 
     def end(self) -> int:
         """The subscription is gone, or is somebody else's; return how many answers are still to come on this line."""
@@ -147,61 +146,44 @@ class Recall:
     def line_down(self) -> None:
         """The line is gone, and every answer with it; what is held may be told again, or not."""
         self._horizon.note(live=self._recovered)
-        # Lines that are gone before the server beats are not waited on again and again: messages are held meanwhile.
-        self._waited = self._waited or self._waits
-        self._cut_short()
+        self._recovery.waited = self._recovery.waited or self._waits
+        self._recovery.cut_short(self.question)
         self._live = self._asked = self._deaf = self._recovered = False
         self._owed = 0
         self._with = self.question = None
-        self._plan.clear()
         self._set(None)
         broken = NotConnected(State.DISCONNECTED.value, "the line broke before the answer came")
-        self._listings.fail(broken)
+        self.lookback.fail(broken)
         self.ledger.forget_endings()
         for book in self.ledger.books.values():
             drop_behind(book)
-            if book.hole_at is not None and book.last is None:
-                # Its first messages came live: there is nothing to wait for any more.
-                self._healing.begin(book)
-
-    @property
-    def _covered(self) -> bool:
-        """Whether positions say it all: there is one stream, and its place was known and good."""
-        marked = [book for book in self.ledger.books.values() if book.mark is not None]
-        return bool(marked) and not self._rejected and is_one_stream(self.wish.identifier or "")
 
     @property
     def _waits(self) -> bool:
         return self.question is not None and self.question.kind is Kind.TIME
 
-    def _cut_short(self) -> None:
-        """Tell the doubts of a recovery that the line has cut short: what they are about was delivered already."""
-        if self.question is None or not self.question.recovers:
-            return
-        if any(question.kind is Kind.CHECK for question in (self.question, *self._plan)):
-            self.account.doubts.append(TOO_LATE)
-        if self.account.doubts:
-            self.account.give()
+    def begin_unplaced(self, books: list[Book] | None = None) -> None:
+        """Begin, with what is held, streams that have no place yet: nothing that is awaited would precede it."""
+        for book in self.unplaced() if books is None else books:
+            self._healing.begin(book)
+
+    def unplaced(self) -> list[Book]:
+        """Return the books of streams that brought something, and have no place yet."""
+        return [book for book in self.ledger.books.values() if book.last is None and book.held]
 
     def beaten(self, now: float) -> None:
         """The server beat, and so told its time."""
-        if self._waits and self.question is not None and self.question.listing is not None:
-            self._sort(self.question.listing, now)
-        elif self._waits:
+        if self._waits:
             self._horizon.note(live=self._recovered)
             if self._horizon.since is not None:
-                self._next(now)
+                self._next(now, waited=True)
+        elif self.question is None and self._live:
+            self.lookback.next(now, beaten=True)
 
     def handed_over(self, now: float) -> None:
         """Another line took over: what was asked on the old one is asked again."""
         if self.question is not None and self.question.kind is not Kind.TIME:
             self._ask(self.question, now)
-
-    def _query(self) -> HistoryQuery | None:
-        self._horizon.note(live=self._recovered)
-        mark = self.bookmark
-        since = None if mark.streams and is_one_stream(self.wish.identifier or "") else mark.since
-        return HistoryQuery(mark.streams, since) if mark.streams or since is not None else None
 
     def _ask(self, question: Question, now: float, *, send: bool = True) -> None:
         self.question = question
@@ -211,12 +193,6 @@ class Recall:
                 book.replays.clear()
         if send and question.kind is not Kind.TIME:
             self.historian.send(History(self.wish.identifier or "", question.query))
-
-    def _begin(self) -> None:
-        self._rejected, self._told, self._tried = set(), False, False
-        for book in self.ledger.books.values():
-            book.mark = book.last
-        self.account.begin()
 
     def answered(self, *, confirmed: bool, now: float) -> None:
         """The server has told what was asked, or refused to."""
@@ -228,108 +204,59 @@ class Recall:
             return
         if question is None:
             return
-        if question.kind is Kind.LISTING:
-            self._end_listing(question, None if confirmed else HistoryRejected(self.wish.label), now)
+        if question.listing is not None:
+            self._end_listing(question.listing, None if confirmed else HistoryRejected(self.wish.label), now)
             return
         if question.kind is Kind.HEAL:
             self._end_healing(question, now, confirmed=confirmed)
             return
-        self._judge(question, confirmed=confirmed)
+        self._recovery.judge(question, confirmed=confirmed)
         self._next(now)
-
-    def _judge(self, question: Question, *, confirmed: bool) -> None:
-        streams = question.query.streams
-        if question.kind is Kind.CHECK:
-            if not confirmed:
-                self.account.doubts.append(TOO_LATE)
-        elif confirmed:
-            if question.query.since is not None:
-                self._told = True
-                self._settle_first()
-        elif question.kind is Kind.RECOVER and len(streams) > 1:
-            self._plan.extend(Question(Kind.SINGLE, HistoryQuery({name: at})) for name, at in streams.items())
-        elif streams:
-            self._rejected |= streams.keys()
-        else:
-            self.account.doubts.append("the server keeps no past")
-
-    def _settle_first(self) -> None:
-        for book in self.ledger.books.values():
-            if book.last is None and book.held:
-                settlement = settle_first(self.ledger, book)
-                first = next((step[0].offset for step in settlement.steps if not isinstance(step, Hole)), None)
-                if settlement.doubt and first:
-                    self._plan.append(
-                        Question(Kind.CHECK, HistoryQuery({book.stream: Position(book.epoch, first - 1)}))
-                    )
-                settlement.doubt = ""
-                self.account.carry_out(settlement, replayed=True)
 
     def _end_healing(self, question: Question, now: float, *, confirmed: bool) -> None:
         self.question = None
-        self._begin()
+        self._recovery.begin()
         self._healing.end(question, confirmed=confirmed)
         if self.account.doubts:
             self.account.give()
         self._rest(now)
 
-    def _next(self, now: float) -> None:
-        since = self._horizon.since
-        if not self._plan and not self._told and not self._tried and not self._covered:
-            if since is not None:
-                self._tried = True
-                self._plan.append(Question(Kind.SINCE, HistoryQuery(since=since)))
-            elif not self._waited and not self._rejected and not self._waits:
-                self._plan.append(Question(Kind.TIME, NO_QUERY))
-        if self._plan:
-            self._ask(self._plan.popleft(), now)
+    def _end_listing(self, listing: Listing, error: CableError | None, now: float) -> None:
+        self.question = None
+        if self.lookback.answered(listing, error, now):
+            self._rest(now)
+
+    def _next(self, now: float, *, waited: bool = False) -> None:
+        question = self._recovery.next(now, waited=waited)
+        if question is not None:
+            self._ask(question, now)
         else:
             self._finish(now)
 
     def _finish(self, now: float) -> None:
-        known = [book for book in self.ledger.books.values() if book.mark is not None]
-        same = self.historian.restored or any(book.stream not in self._rejected for book in known)
-        life = max((handle.options.history_life for handle in self.wish.handles), default=0.0)
-        old = not self._covered and self._horizon.is_out_of_reach(now, life)
-        for book in self.ledger.books.values():
-            self._mind_age(book, now, life=life)
-            if book.stream in self._rejected:
-                told = self._told and not old
-                settlement = settle_rejected(self.ledger, book, told=told, same_server=same)
-            elif book.last is None:
-                settlement = settle_first(self.ledger, book)
-            else:
-                settlement = settle(self.ledger, book)
-            self.account.carry_out(settlement)
-        if old:
-            self.account.doubts.append("the server may not keep messages for that long")
-        if not same and not known and not self._newcomer:
-            self.account.doubts.append("the server may have been started anew meanwhile")
-        if not self._told and not self._covered and not self.account.doubts:
-            self.account.doubts.append("the server's time is not known: nobody can tell from when on to ask")
+        self._recovery.conclude(now)
         self.question = None
         self._close()
         self._rest(now)
 
-    def _mind_age(self, book: Book, now: float, *, life: float) -> None:
-        idle = now - book.heard
-        if book.last is not None and book.stream not in self._rejected and idle >= OLD * life:
-            self.account.doubts.append(
-                "the stream may have been begun anew meanwhile, and have reached our place again"
-            )
+    def _close_untold(self, doubt: str) -> None:
+        """Go on without the past, with what had come before the line broke and has no place yet."""
+        self.begin_unplaced()
+        self.account.doubts.append(doubt)
+        self._close()
 
-    def _close(self, doubt: str = "") -> None:
-        if doubt:
-            self.account.doubts.append(doubt)
+    def _close(self) -> None:
         self._recovered = True
         self.account.give()
 
     def _rest(self, now: float) -> None:
         self._set(None)
         self.intake.settled()
-        if self._listings:
-            self._list_next(now)
-        else:
+        for book in self.ledger.books.values():
+            if book.held:
+                # It was held for the answer to a question, be that about another stream.
+                self._healing.mind(book, now)
+        if not self.lookback.next(now):
             self._healing.plan()
 
     def _give_up(self, why: str, now: float) -> None:
@@ -338,13 +265,11 @@ class Recall:
             for book in self.ledger.books.values():
                 self.account.carry_out(settle(self.ledger, book))
         elif question.listing is not None:
-            self._end_listing(question, HistoryTimeout(self.wish.label, ANSWER), now)
+            self._end_listing(question.listing, HistoryTimeout(self.wish.label, ANSWER), now)
         elif question.kind is Kind.HEAL:
             self._end_healing(question, now, confirmed=False)
         else:
-            self.account.doubts.append(why)
-            self._plan.clear()
-            self._rejected |= {book.stream for book in self.ledger.books.values() if book.last is not None}
+            self._recovery.give_up(why)
             self._finish(now)
 
     def tick(self, now: float) -> None:
@@ -352,54 +277,25 @@ class Recall:
         self.historian.now = now
         if self.question is None:
             self._healing.tick(now)
-        elif self._waits and self.question.listing is None:
-            self._tried = True
-            self._next(now)
+        elif self._waits:
+            self._next(now, waited=True)
         elif self.historian.router.paused:
             # The answer may be among what is not read at the moment.
             self._set(now + ANSWER)
+        elif self._is_silent(now) and not self.question.overdue:
+            # It may be the line: it is found dead in that time, then, and all is asked anew on the next one.
+            self.question.overdue = True
+            self.historian.doubt("no answer to a question for the past, nor a beat")
+            self._set(now + VERDICT)
         else:
             # An answer that comes after all must not be taken for that to a later question.
             self._deaf = True
             self.historian.doubt("no answer to a question for the past")
             self._give_up("the server did not answer", now)
 
+    def _is_silent(self, now: float) -> bool:
+        heard = [book.heard for book in self.ledger.books.values()]
+        return all(now - at > SILENT for at in (self.historian.beaten_at, *heard) if at <= now)
+
     def _set(self, due: float | None) -> None:
         self.historian.agenda.put(self, due)
-
-    # Listings
-
-    def list(self, listing: Listing, now: float) -> None:
-        """Have the server tell what it still has, to be seen apart from what is delivered."""
-        self._listings.add(listing)
-        if self.question is None and self._live:
-            self._list_next(now)
-
-    def give_up_listing(self, listing: Listing) -> None:
-        """Nobody waits for the answer any more; one that is on its way still has to come."""
-        self._listings.give_up(listing, asked=self.question.listing if self.question is not None else None)
-
-    def _list_next(self, now: float) -> None:
-        listing = self._listings.next()
-        self._ask(Question(Kind.LISTING, listing.query, listing), now)
-
-    def _sort(self, listing: Listing, now: float) -> None:
-        since = self._horizon.begun(listing.wall, now, alone=len(self.wish.handles) == 1)
-        if since is None:
-            self._ask(Question(Kind.TIME, NO_QUERY, listing), now)
-        else:
-            listing.sorting = True
-            self._ask(Question(Kind.LISTING, HistoryQuery(since=since), listing), now)
-
-    def _end_listing(self, question: Question, error: CableError | None, now: float) -> None:
-        listing = question.listing
-        self.question = None
-        if listing is not None and error is None and listing.unsorted and not listing.sorting:
-            self._sort(listing, now)
-            return
-        for message, size in self._listings.end(listing, error) if listing is not None else ():
-            self.intake.take(message, size, now)
-        for book in self.ledger.books.values():
-            if book.held:
-                self._healing.mind(book, now)
-        self._rest(now)

@@ -76,7 +76,7 @@ def begin_first(ledger: Ledger, book: Book) -> bool:
     return True
 
 
-def settle_rejected(ledger: Ledger, book: Book, *, told: bool, same_server: bool) -> Settlement:
+def settle_rejected(ledger: Ledger, book: Book, *, told: bool, same_server: bool, refused: bool = True) -> Settlement:
     """Go on after the server refused the book's position.
 
     It refuses for one of four reasons, and does not say which: it has been started anew; it keeps nothing that old any
@@ -88,6 +88,7 @@ def settle_rejected(ledger: Ledger, book: Book, *, told: bool, same_server: bool
         book: The book.
         told: Whether what was published since the line was last known to live has been told after that.
         same_server: Whether the server restored our session, and so is the one that it was.
+        refused: Whether it said no; it may also have said nothing.
     """
     done = Settlement()
     ahead = book.ahead()
@@ -103,8 +104,11 @@ def settle_rejected(ledger: Ledger, book: Book, *, told: bool, same_server: bool
     drop_behind(book)
     _run_out(book, done)
     _change_era(ledger, book, done)
+    if refused and book.last == book.mark:
+        # It has nothing of that place any more: a low number is one of a new beginning, however soon it comes.
+        book.heard = float("-inf")
     if done.doubt and not done.steps and book.last == book.mark:
-        book.forget()
+        book.forget(refused=refused)
     return done
 
 
