@@ -177,6 +177,9 @@ def test_a_place_that_is_of_no_use_is_forgotten() -> None:
     shelf = Shelf(5, 6)
     rejected(shelf, told=False)
     assert shelf.place == Position("e", 6)
+    shelf = Shelf(7, mark=5)
+    assert rejected(shelf, told=False) == ([], True)
+    assert shelf.place == Position("e", 7)
 
 
 def test_who_did_not_answer_may_still_have_the_old() -> None:
