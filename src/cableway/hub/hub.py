@@ -143,12 +143,12 @@ class Hub:
     def leave(self, handle: Handle, now: float, *, flush: bool = True) -> None:
         """Give a handle back. The last one to leave ends the subscription; with *flush* once its commands are safe."""
         wish = handle.wish
+        self.freshness.ignore(handle)
         if handle not in wish.handles:
             return
         wish.handles.remove(handle)
         self.attendance.gone(handle, now)
         self.router.let_go(handle.mailbox)
-        self.freshness.ignore(handle)
         if not handle.refused_for_good:
             handle.state = SubscriptionState.CLOSED
             handle.tell(None)
@@ -201,7 +201,7 @@ class Hub:
         """
         self._driver.line_up(transport, protocol)
         self._renounced.clear()
-        self.historian.restored = restored is not None
+        self.historian.server += restored is None
         for wish in self.wishes:
             self._driver.turn(wish, Turn.LINE_UP, now)
         # All of them before anybody is asked for: what the server has already, it would not answer.
@@ -363,6 +363,8 @@ class Hub:
         wish.recall.end()
         for handle in handles:
             handle.mailbox.decode = other.decoder.messages
+            wish.stale -= handle.stale_at is not None
+            other.stale += handle.stale_at is not None
             self._seat(handle, other, now)
 
     def _drop(self, wish: Wish) -> None:

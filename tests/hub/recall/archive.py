@@ -136,3 +136,8 @@ def outcome(archive: Archive, handle: Handle) -> tuple[bool, int, str]:
     """Return the last account: whether it is complete, how many were replayed, and why it is not."""
     told = archive.outcomes(handle)[-1]
     return told.recovery is Recovery.COMPLETE, told.replayed, told.reason
+
+
+def unknown(archive: Archive, handle: Any) -> bool:
+    """Tell whether the last account says that something may be missing."""
+    return archive.outcomes(handle)[-1].recovery is Recovery.UNKNOWN

@@ -30,7 +30,7 @@ def test_its_way_out_is_the_hub_s() -> None:
 def test_a_line_speaks_of_no_places_until_it_is_told() -> None:
     """A cable begins on the base protocol's terms: no past, and no server known from before."""
     historian = Historian(lambda _: None)
-    assert (historian.extended, historian.restored, historian.pinged) == (False, False, None)
+    assert (historian.extended, historian.server, historian.pinged) == (False, 0, None)
 
 
 def test_all_holders_are_told_and_given() -> None:

@@ -284,3 +284,12 @@ def test_each_stream_is_delivered_in_order_and_once(arrivals: list[tuple[str, in
         assert places == sorted(set(places))
     assert {one.offset for one in found} <= {offset for _, offset, _ in arrivals}
     assert handle.wish.identifier == identifier("A")
+
+
+def test_holes_that_closed_hold_no_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there were."""
+    monkeypatch.setattr("cableway.hub.recall.intake.HELD_BYTES", 1000)
+    archive, handle = begun()
+    for offset in range(2, 60, 2):
+        archive.tell(offset + 1, offset)
+    assert (archive.gaps(handle), offsets(handle)) == ([], list(range(2, 60)))

@@ -8,6 +8,7 @@ from cableway.errors import HistoryRejected, HistoryTimeout, NotConnected
 from cableway.hub.recall.listings import Listing
 from cableway.states import Recovery
 from cableway.wire.positions import HistoryQuery
+from tests.hub.desk import identifier
 from tests.hub.recall.archive import ONE_STREAM, SERVER, after, ask, begun, offsets
 
 
@@ -137,3 +138,31 @@ def test_a_list_ends_with_the_line() -> None:
     archive.tell(1, 2, 3, name=ONE_STREAM)
     archive.answer(ONE_STREAM)
     assert (shown(answers), offsets(handle)) == ([1, 2, 3], [])
+
+
+def test_what_a_list_holds_is_not_heard_yet() -> None:
+    """A line that breaks meanwhile has it asked for."""
+    archive, handle = begun(0)
+    archive.wait(3)
+    ask(archive, handle, HistoryQuery(since=SERVER))
+    archive.tell(9, stream="t")  # live, at the server's time 103
+    for _ in range(2):
+        archive.wait(3)
+        archive.beat()
+    archive.asked()
+    archive.fall(restored=[identifier("A")])
+    (query,) = archive.asked()
+    assert query.since is not None
+    assert query.since <= SERVER + 103
+
+
+def test_a_line_that_left_a_question_unanswered_is_not_asked_for_lists() -> None:
+    """A late answer to that question would be taken for the one to the list."""
+    archive, handle = begun(3, name=ONE_STREAM)
+    archive.tell(5, name=ONE_STREAM)
+    archive.wait(0.1)
+    archive.ignore()  # the question for 4
+    archive.asked()
+    answers = ask(archive, handle, after(1))
+    assert archive.asked() == []
+    assert [type(found) for found in answers] == [HistoryTimeout]

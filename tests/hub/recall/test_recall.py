@@ -8,7 +8,7 @@ from cableway.events import HandedOver
 from cableway.states import Recovery
 from cableway.wire.positions import Bookmark, HistoryQuery, Position
 from tests.hub.desk import frame, identifier
-from tests.hub.recall.archive import ONE_STREAM, SERVER, Archive, after, ask, begun, offsets, outcome
+from tests.hub.recall.archive import ONE_STREAM, SERVER, Archive, after, ask, begun, offsets, outcome, unknown
 
 # What is asked
 
@@ -182,3 +182,37 @@ def test_a_time_up_to_which_all_is_heard_needs_a_live_subscription() -> None:
     assert recall.heard_until == heard
     archive.tell(1)
     assert recall.heard_until is None
+
+
+def test_live_copies_after_a_new_era_are_doubles() -> None:
+    """The new era may have come as far as our place in the old one, by its numbers."""
+    archive, handle = begun(2, name=ONE_STREAM)
+    archive.fall(ONE_STREAM)
+    archive.answer(ONE_STREAM, confirmed=False)  # the server was started anew
+    archive.tell(1, 2, epoch="f", name=ONE_STREAM)
+    archive.answer(ONE_STREAM)
+    archive.tell(1, 2, epoch="f", name=ONE_STREAM)  # live copies
+    assert offsets(handle) == [1, 2]
+
+
+def test_the_very_first_message_may_come_last() -> None:
+    """What it was waited for with follows at once, and nothing is asked."""
+    archive = Archive()
+    handle = archive.live()
+    archive.effects()
+    archive.tell(3, 2, 1)
+    assert offsets(handle) == [1, 2, 3]
+    archive.wait(5)
+    assert archive.asked() == []
+
+
+def test_what_is_held_from_an_older_line_tells_nothing_of_the_server() -> None:
+    """A loss in a server that was started anew is not hidden by it."""
+    archive = Archive()
+    archive.beat()
+    handle = archive.live(ONE_STREAM)
+    archive.tell(2, 1, name=ONE_STREAM)
+    archive.fall(ONE_STREAM)
+    archive.answer(ONE_STREAM, confirmed=False)  # started anew: 3 was published before, and is gone
+    archive.answer(ONE_STREAM)
+    assert unknown(archive, handle)

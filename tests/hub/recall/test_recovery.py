@@ -6,9 +6,9 @@ import pytest
 
 from cableway.hub.effects import Doubt, Resync
 from cableway.hub.recall.limits import ANSWER
-from cableway.wire.positions import HistoryQuery
+from cableway.wire.positions import Bookmark, HistoryQuery, Position
 from tests.hub.desk import identifier, unread
-from tests.hub.recall.archive import ONE_STREAM, SERVER, Archive, after, begun, message, offsets, outcome
+from tests.hub.recall.archive import ONE_STREAM, SERVER, Archive, after, begun, message, offsets, outcome, unknown
 
 
 def test_the_server_s_time_is_waited_for() -> None:
@@ -191,3 +191,50 @@ def test_an_answer_that_is_not_read_is_not_late() -> None:
     unread(handle)
     archive.ignore()
     assert "did not answer" in outcome(archive, handle)[2]
+
+
+@pytest.mark.parametrize("last", [0, 3])
+def test_a_session_given_back_may_be_of_another_server(last: int) -> None:
+    """Of one that was started anew, by a line that broke before anything was recovered."""
+    name = ONE_STREAM if last else "A"
+    archive, handle = begun(last, name=name)
+    archive.line_down()
+    archive.line_up()  # started anew: no session given back
+    archive.line_down()  # before anything was recovered
+    archive.hub.line_up("memory", archive.now, protocol="", restored=[identifier(name)])
+    while queries := archive.asked():
+        archive.answer(name, confirmed=not queries[-1].streams)
+    assert unknown(archive, handle)
+
+
+def test_a_stream_begun_anew_may_be_beyond_our_place() -> None:
+    """How long it was quiet counts from before the recovery, whatever comes by it meanwhile."""
+    archive, handle = begun(4, name=ONE_STREAM, history_life=6)
+    archive.fall(ONE_STREAM, away=61)
+    archive.tell(5, 6, name=ONE_STREAM)  # of the new run, whose 1 to 4 were published meanwhile, too
+    archive.answer(ONE_STREAM)
+    assert unknown(archive, handle)
+
+
+def test_a_stream_begun_anew_is_told_beyond_the_refused_place() -> None:
+    """What follows on a refused place by its number waits until it is clear what it follows on."""
+    archive, handle = begun(2, name=ONE_STREAM)
+    archive.fall(ONE_STREAM)
+    archive.answer(ONE_STREAM, confirmed=False)  # the run has its first message only, by now
+    archive.tell(1, 2, 3, 4, name=ONE_STREAM)
+    archive.answer(ONE_STREAM)
+    archive.tell(2, 3, 4, name=ONE_STREAM)  # live copies
+    assert offsets(handle) == [1, 2, 3, 4]
+
+
+def test_a_bookmark_without_a_time_says_nothing_of_other_streams() -> None:
+    """Our own start is no time from which on they were heard."""
+    archive = Archive()
+    handle = archive.join_as(lambda: None)
+    handle.wish.recall.resume(Bookmark({"s": Position("e", 4)}))
+    archive.hub.named(handle.wish, identifier("A"), archive.now)
+    archive.confirm()
+    archive.answer()
+    archive.beat()
+    archive.answer()
+    assert unknown(archive, handle)
