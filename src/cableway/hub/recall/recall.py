@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cableway.errors import HistoryRejected, HistoryTimeout, NotConnected
+from cableway.events import NO_PAST
 from cableway.hub.recall.account import Account
 from cableway.hub.recall.healing import Healing
 from cableway.hub.recall.horizon import Horizon
@@ -129,7 +130,7 @@ class Recall:
             self.lookback.next(now)
             return
         if not self.historian.extended:
-            self._close_untold(f"{self.historian.protocol} has no past to ask for")
+            self._close_untold(f"{self.historian.protocol} {NO_PAST}")
         elif self._asked and self._with is not None:
             self._ask(Question(Kind.RECOVER, self._with), now, send=False)
         elif (query := self._recovery.query()) is not None:
