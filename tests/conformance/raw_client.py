@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 BASE = "actioncable-v1-json"
+EXTENDED = "actioncable-v1-ext-json"
 WAIT = 5.0
 """Seconds for something that must come: only a failing test takes that long."""
 
@@ -29,6 +30,11 @@ def identifier(channel: str, **params: Any) -> str:
 def stream(name: str, **params: Any) -> str:
     """Write the identifier of a public stream."""
     return identifier("$pubsub", stream_name=name, **params)
+
+
+def extended(url: str, **options: Any) -> RawClient:
+    """Make a client that speaks the extended protocol."""
+    return RawClient(url, subprotocols=[EXTENDED], **options)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -207,7 +207,7 @@ class Clerk:
         broker = self._house.broker
         if broker is not None:
             return broker.recall(streams, query)
-        if streams:
+        if any(query.since is not None or name in query.streams for name in streams):
             what = "nothing is kept"
             raise OutOfReach(what)
         return []

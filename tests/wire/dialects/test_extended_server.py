@@ -60,6 +60,20 @@ def test_what_a_server_says_is_what_a_client_reads(frame: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("asked", "read"),
+    [
+        ({"since": -1, "streams": {"a": {"epoch": "e", "offset": 3}}}, {"a": Position("e", 3)}),
+        ({"since": -1}, {"": Position("", 0)}),
+        ({"since": 0, "streams": {}}, {"": Position("", 0)}),
+        ({"streams": {}}, {"": Position("", 0)}),
+    ],
+)
+def test_a_question_that_fits_nothing_is_one_all_the_same(asked: dict[str, Any], read: dict[str, Any]) -> None:
+    """It names a stream that no subscription has."""
+    assert server.parse({"command": "history", "identifier": "I", "history": asked}) == History("I", HistoryQuery(read))
+
+
+@pytest.mark.parametrize(
     "fields",
     [
         {"command": "history", "identifier": "I", "history": {"since": False}},

@@ -26,6 +26,10 @@ ExtendedFrame: TypeAlias = ServerFrame | HistoryAnswer | PresenceChange | Presen
 """What a server of the extended protocol may say."""
 
 
+NO_STREAM = ""
+"""No subscription listens to a stream of this name: nothing is told of it, and that is confirmed."""
+
+
 class ExtendedServerDialect(BaseServerDialect):
     """Mappings of the extended protocol to commands, and frames to mappings."""
 
@@ -113,13 +117,19 @@ def _object(value: object, name: str) -> dict[str, Any]:
 
 def _query(value: object) -> HistoryQuery | None:
     asked = _object(value, "history")
-    since = asked.get("since")
-    if since is not None and type(since) is not int:
+    since, places = asked.get("since"), asked.get("streams")
+    since = 0 if since is None else since
+    if type(since) is not int:
         rule = "since is not a whole number"
         raise MalformedFrame(rule)
-    streams = {name: _position(place) for name, place in _object(asked.get("streams"), "streams").items()}
+    if not since and places is None:
+        return None
+    streams = {name: _position(place) for name, place in _object(places, "streams").items()}
+    if since < 0 or not (since or streams):
+        # AnyCable knows no such time, and finds no such stream, but takes it for a question.
+        since, streams = 0, streams or {NO_STREAM: Position("", 0)}
     try:
-        return HistoryQuery(streams, since or None) if since or streams else None
+        return HistoryQuery(streams, since or None)
     except (ValueError, TypeError) as error:
         rule = "history is out of range"
         raise MalformedFrame(rule) from error
