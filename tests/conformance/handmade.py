@@ -42,7 +42,11 @@ def in_an_hour() -> int:
 
 def signed(name: object, *, secret: str = SECRET) -> str:
     """Sign the name of a stream, or anything else."""
-    packed = base64.b64encode(json.dumps(name).encode()).decode()
+    return with_signature(base64.b64encode(json.dumps(name).encode()).decode(), secret=secret)
+
+
+def with_signature(packed: str, *, secret: str = SECRET) -> str:
+    """Sign what is packed already."""
     return f"{packed}--{hmac.new(secret.encode(), packed.encode(), hashlib.sha256).hexdigest()}"
 
 
