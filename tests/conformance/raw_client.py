@@ -103,6 +103,14 @@ class RawClient:
                 if pings or frame.get("type") != "ping":
                     return frame
 
+    async def expect_ping(self) -> int:
+        """Check that the next frame is a ping, and return what it says."""
+        frame = await self.frame(pings=True)
+        assert set(frame) == {"type", "message"}
+        assert frame["type"] == "ping"
+        assert type(frame["message"]) is int
+        return int(frame["message"])
+
     async def expect(self, **expected: Any) -> dict[str, Any]:
         """Check that the next frame has these fields; it may have more."""
         frame = await self.frame()

@@ -20,30 +20,21 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def pinged(client: RawClient) -> int:
-    """Check that the next frame is a ping, and return what it says."""
-    frame = await client.frame(pings=True)
-    assert set(frame) == {"type", "message"}
-    assert frame["type"] == "ping"
-    assert type(frame["message"]) is int
-    return int(frame["message"])
-
-
 @pytest.mark.parametrize("kind", PATIENT_KINDS)
 async def test_a_client_may_choose_its_interval(kind: str) -> None:
     """The first ping comes within one and a half of it, the next ones regularly; whole seconds alone count."""
     async with public_server(kind, ping_interval=HOUR) as server, RawClient(f"{server.url}?pi=1") as client:
         await client.welcomed()
         begun = now()
-        await pinged(client)
+        await client.expect_ping()
         first = now()
-        await pinged(client)
+        await client.expect_ping()
         assert 0.4 < first - begun < 2
         assert now() - first == pytest.approx(1, abs=0.5)
         async with RawClient(f"{server.url}?pi=0.5") as other:
             await other.welcomed()
-            await pinged(client)
-            await pinged(client)
+            await client.expect_ping()
+            await client.expect_ping()
             await other.expect_silence()
 
 
@@ -54,7 +45,7 @@ async def test_a_client_may_do_without_pings(kind: str) -> None:
         await other.welcomed()
         await client.welcomed()
         for _ in range(3):
-            await pinged(other)
+            await other.expect_ping()
         await client.command("subscribe", identifier=stream("room"))
         assert (await client.frame(pings=True))["type"] == "confirm_subscription"
 
@@ -67,7 +58,7 @@ async def test_a_client_may_choose_the_unit_of_time(kind: str) -> None:
         clients = [await stack.enter_async_context(RawClient(server.url + query)) for query in units]
         for client, unit in zip(clients, units.values(), strict=True):
             await client.welcomed()
-            assert await pinged(client) / unit == pytest.approx(time.time(), abs=60)
+            assert await client.expect_ping() / unit == pytest.approx(time.time(), abs=60)
 
 
 @pytest.mark.parametrize("kind", PATIENT_KINDS)
@@ -80,7 +71,7 @@ async def test_the_unit_of_time_is_an_option(kind: str) -> None:
     ):
         for pinging, unit in ((client, 1e3), (other, 1e9)):
             await pinging.welcomed()
-            assert await pinged(pinging) / unit == pytest.approx(time.time(), abs=60)
+            assert await pinging.expect_ping() / unit == pytest.approx(time.time(), abs=60)
 
 
 @pytest.mark.parametrize("kind", PATIENT_KINDS)
@@ -89,9 +80,9 @@ async def test_who_does_not_answer_pings_is_told_to_come_back(kind: str) -> None
     async with public_server(kind, pong_timeout=1) as server, extended(f"{server.url}?pi=1&ptp=ns") as client:
         await client.welcomed()
         for _ in range(3):
-            await pinged(client)
+            await client.expect_ping()
             await client.command("pong")
-        await pinged(client)
+        await client.expect_ping()
         assert await client.frame() == {"type": "disconnect", "reason": "no_pong", "reconnect": True}
         assert await client.expect_close() == (1000, "No Pong")
 
@@ -102,9 +93,9 @@ async def test_whatever_a_client_says_is_an_answer(kind: str) -> None:
     async with public_server(kind, pong_timeout=1) as server, extended(f"{server.url}?pi=1") as client:
         await client.welcomed()
         for _ in range(3):
-            await pinged(client)
+            await client.expect_ping()
             await client.command("dance")
-        await pinged(client)
+        await client.expect_ping()
         await client.send("null")
         await client.expect(type="disconnect", reason="no_pong")
 
@@ -115,5 +106,5 @@ async def test_on_the_base_protocol_no_answer_is_due(kind: str) -> None:
     async with public_server(kind, pong_timeout=1) as server, RawClient(f"{server.url}?pi=1") as client:
         await client.welcomed()
         for _ in range(4):
-            await pinged(client)
+            await client.expect_ping()
         await client.expect_silence()

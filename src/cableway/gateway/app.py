@@ -24,7 +24,7 @@ from cableway.redact import redact_url
 from cableway.wire.codecs.choice import codec_for, encoding_available
 from cableway.wire.codecs.json import JSONCodec
 from cableway.wire.dialects.base import SUBPROTOCOL, UNSUPPORTED
-from cableway.wire.dialects.base_server import BaseServerDialect
+from cableway.wire.dialects.base_server import RailsServerDialect
 from cableway.wire.dialects.extended_server import ExtendedServerDialect
 from cableway.wire.expulsions import closed_remotely
 from cableway.wire.server_pulse import PingPlan
@@ -229,21 +229,23 @@ class GatewayApp:
 
     def _terms(self, chosen: str | None, query: Mapping[str, str]) -> Terms:
         options = self._options
-        interval, wish = options.ping_interval, query.get("pi")
+        rails = options.flavour == "rails"
+        # Rails takes no wishes.
+        wishes: Mapping[str, str] = {} if rails else query
+        interval, wish = options.ping_interval, wishes.get("pi")
         if wish is not None:
             try:
                 interval = float(int(wish))
             except ValueError:
                 log.warning("the ping interval that a client asks for is no whole number: ignored")
-        rails = options.flavour == "rails"
         agreed = (None if rails else subprotocol(chosen)) or BASE_JSON
         pings = PingPlan(
             interval,
             self._random.uniform(0.5, 1.5),
-            query.get("ptp") or options.ping_timestamp_precision,
+            wishes.get("ptp") or options.ping_timestamp_precision,
             options.pong_timeout if agreed.extended else 0.0,
         )
-        dialect = BaseServerDialect() if rails else ExtendedServerDialect()
+        dialect = RailsServerDialect() if rails else ExtendedServerDialect()
         return Terms(pings, codec_for(agreed, server=True), dialect, agreed.extended, nameless=rails)
 
 
