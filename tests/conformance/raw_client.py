@@ -11,8 +11,12 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.conformance.tongues import tongue_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from tests.conformance.tongues import Tongue
 
 BASE = "actioncable-v1-json"
 EXTENDED = "actioncable-v1-ext-json"
@@ -45,7 +49,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 class RawClient:
-    """One WebSocket, frames as JSON. Pings are put aside unless asked for."""
+    """One WebSocket, frames in the encoding that was agreed. Pings are put aside unless asked for."""
 
     def __init__(
         self,
@@ -66,9 +70,11 @@ class RawClient:
             close_timeout=WAIT,
         )
         self.socket: ClientConnection
+        self.tongue: Tongue
 
     async def __aenter__(self) -> Self:
         self.socket = await self._dial
+        self.tongue = tongue_of(self.socket.subprotocol)
         return self
 
     async def __aexit__(self, *_error: object) -> None:
@@ -89,7 +95,7 @@ class RawClient:
 
     async def command(self, name: str, **fields: Any) -> None:
         """Send a command."""
-        await self.send(json.dumps({"command": name, **fields}))
+        await self.socket.send(self.tongue.encode({"command": name, **fields}))
 
     async def perform(self, target: str, action: str, **data: Any) -> None:
         """Call an action."""
@@ -99,7 +105,7 @@ class RawClient:
         """Return the next frame; pings only where asked for."""
         async with asyncio.timeout(WAIT):
             while True:
-                frame: dict[str, Any] = json.loads(await self.socket.recv())
+                frame = self.tongue.decode(await self.socket.recv())
                 if pings or frame.get("type") != "ping":
                     return frame
 

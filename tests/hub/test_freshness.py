@@ -50,6 +50,18 @@ def test_before_the_first_message_it_counts_from_the_wish() -> None:
     assert news(desk, handle) == [Stale(10.0)]
 
 
+def test_before_the_cable_opens_nothing_can_come() -> None:
+    """The age of those who asked before counts from the opening."""
+    desk = Desk(up=False)
+    handle = desk.join(max_age=10)
+    desk.wait(6)
+    desk.hub.freshness.begin(desk.hub.wishes, desk.now)
+    desk.wait(9.9)
+    assert news(desk, handle) == []
+    desk.wait(0.1)
+    assert news(desk, handle) == [Stale(10.0)]
+
+
 def test_who_joins_later_has_waited_less() -> None:
     """Each holder counts from its own joining, and by its own age."""
     desk = Desk()

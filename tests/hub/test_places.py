@@ -184,11 +184,12 @@ def test_an_acknowledgement_that_is_not_saved_raises() -> None:
 
 
 def test_a_store_that_cannot_be_read_lets_it_begin_anew() -> None:
-    """The subscription is asked for all the same, without a past, and its place is saved once that can be done."""
+    """Whoever comes first is told, and the subscription is asked for without a past; its place is saved when it can."""
     archive, store = opened(Store(mark(7)))
     store.fault = FULL
-    handle = archive.join()
+    handle, other = archive.join(), archive.join()
     assert archive.sent() == ["+A"]
+    assert (trouble(archive, handle), trouble(archive, other)) == ([PositionsNotSaved(FULL)], [])
     assert handle.wish.recall.bookmark == Bookmark()
     store.fault = None
     archive.confirm()

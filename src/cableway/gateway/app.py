@@ -22,7 +22,6 @@ from cableway.gateway.session import Session, Terms
 from cableway.gateway.streams import broadcast_data
 from cableway.redact import redact_url
 from cableway.wire.codecs.choice import codec_for, encoding_available
-from cableway.wire.codecs.json import JSONCodec
 from cableway.wire.dialects.base import SUBPROTOCOL, UNSUPPORTED
 from cableway.wire.dialects.base_server import RailsServerDialect
 from cableway.wire.dialects.extended_server import ExtendedServerDialect
@@ -62,7 +61,7 @@ class WebSocketLine:
         self._said_goodbye = False
 
     async def messages(self) -> AsyncIterator[bytes]:
-        """Read text messages until the line is closed."""
+        """Read messages until the line is closed."""
         try:
             async for message in self._socket:
                 # Opcodes do not matter: AnyCable reads JSON from binary messages, too.
@@ -139,7 +138,7 @@ class GatewayApp:
             socket.headers[hdrs.SEC_WEBSOCKET_PROTOCOL] = chosen
         await socket.prepare(_without_subprotocols(request))
         terms = self._terms(chosen, request.query)
-        line = WebSocketLine(socket, request.transport, binary=not isinstance(terms.codec, JSONCodec))
+        line = WebSocketLine(socket, request.transport, binary=terms.binary)
         session = Session(self._house, _describe(request), line, terms)
         await session.serve(line.messages())
         return socket
@@ -246,7 +245,8 @@ class GatewayApp:
             options.pong_timeout if agreed.extended else 0.0,
         )
         dialect = RailsServerDialect() if rails else ExtendedServerDialect()
-        return Terms(pings, codec_for(agreed, server=True), dialect, agreed.extended, nameless=rails)
+        codec = codec_for(agreed, server=True)
+        return Terms(pings, codec, dialect, agreed.extended, binary=agreed.binary, nameless=rails)
 
 
 def publication_key(options: GatewayOptions) -> str | None:

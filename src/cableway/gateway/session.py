@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from cableway.auth.jwts import Verified
+from cableway.errors import NotSupported
 from cableway.gateway.cache import KeptSession
 from cableway.gateway.connection import Request, identifiers_text
 from cableway.gateway.desk import Clerk, call
@@ -57,6 +58,8 @@ class Terms:
     dialect: BaseServerDialect
     extended: bool = False
     """Whether it can be restored, and presence lasts."""
+    binary: bool = False
+    """Whether frames are no text."""
     nameless: bool = False
     """Whether it is not told its id, as by Rails."""
 
@@ -130,8 +133,15 @@ class Session:
             task.cancel()
 
     def deliver(self, identifier: str, broadcast: Broadcast) -> None:
-        """Send a message to *identifier*, if that is subscribed."""
-        self._carry_out(self._machine.deliver(identifier, broadcast.frame_for(identifier, self._codec)))
+        """Send a message to *identifier*, if that is subscribed, and if its encoding can write the message."""
+        try:
+            frame = broadcast.frame_for(identifier, self._codec)
+        except (NotSupported, TypeError) as error:
+            # Others may have it in theirs.
+            self._count("unwritable")
+            log.debug("a message is not sent to a client: %s", error)
+            return
+        self._carry_out(self._machine.deliver(identifier, frame))
 
     def revoke(self, identifier: str) -> None:
         """Take a confirmed subscription back."""

@@ -40,7 +40,7 @@ class Broadcast:
         self.stream: str = ""
         self.position: Position | None = None
         """Its place in the stream, once it was kept."""
-        self._frames: dict[tuple[type[Codec], str], bytes] = {}
+        self._frames: dict[tuple[str, str], bytes] = {}
 
     @property
     def value(self) -> JSONValue:
@@ -58,8 +58,13 @@ class Broadcast:
         return other
 
     def frame_for(self, identifier: str, codec: Codec) -> bytes:
-        """Compose the frame for all subscriptions named *identifier* that speak so."""
-        key = (type(codec), identifier)
+        """Compose the frame for all subscriptions named *identifier* that speak so.
+
+        Raises:
+            NotSupported: The encoding has no word for messages of this type.
+            TypeError: It cannot write this message.
+        """
+        key = (codec.name, identifier)
         frame = self._frames.get(key)
         if frame is None:
             compose = self._json_frame if isinstance(codec, JSONCodec) else self._frame

@@ -70,7 +70,7 @@ def test_the_last_ping_with_a_time_counts() -> None:
     """It is what the server had told by then; a beat without a time takes nothing back."""
     historian = Historian(lambda _: None)
     historian.beaten(None, 1.0)
-    assert (historian.pinged, historian.clock.at(1.0)) == (None, None)
+    assert (historian.pinged, historian.clock.at(1.0), historian.beaten_at) == (None, None, 1.0)
     historian.beaten(SERVER * 1000, 100.0)
     assert (historian.pinged, historian.clock.at(103.0)) == (SERVER, SERVER + 3)
     historian.beaten("later", 104.0)

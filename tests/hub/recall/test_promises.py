@@ -125,6 +125,9 @@ class Played:
 
     def _tell(self, query: HistoryQuery) -> None:
         found: list[Data] = []
+        if not self.kind:
+            # One that is started anew again and again sends what is live before it tells the past.
+            self._fan_out()
         for stream in self.streams:
             at = query.streams.get(stream)
             if at is not None:

@@ -2,10 +2,13 @@
 
 import { createCable } from "@anycable/core"
 import { BrowserWebSocket, obey, tell } from "./conversation.mjs"
+import { encoderOf } from "./encoders.mjs"
 
+const protocol = process.argv[3] ?? "actioncable-v1-json"
 const cable = createCable(process.argv[2], {
   websocketImplementation: BrowserWebSocket,
-  protocol: process.argv[3] ?? "actioncable-v1-json",
+  protocol,
+  encoder: encoderOf(protocol),
   // By default seconds pass, which a test would wait for.
   reconnectStrategy: () => 200,
 })
@@ -22,6 +25,9 @@ obey({
   },
   perform({ id, action, data }) {
     channels[id].perform(action, data)
+  },
+  whisper({ id, data }) {
+    channels[id].whisper(data)
   },
   unsubscribe({ id }) {
     channels[id].disconnect()

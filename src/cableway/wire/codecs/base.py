@@ -11,8 +11,19 @@ if TYPE_CHECKING:
 class Codec(Protocol):
     """Turns protocol mappings into bytes and back."""
 
+    @property
+    def name(self) -> str:
+        """Whoever writes alike has the same one, so that a frame can be shared."""
+        ...
+
     def encode(self, mapping: Mapping[str, Any]) -> bytes:
-        """Write *mapping* as one frame."""
+        """Write *mapping* as one frame.
+
+        Raises:
+            NotSupported: This encoding has no word for it.
+            TypeError: Something in it cannot be written.
+            ValueError: Likewise.
+        """
         ...
 
     def decode(self, frame: bytes) -> dict[str, Any] | None:
