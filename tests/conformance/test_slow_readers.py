@@ -31,7 +31,7 @@ async def impatient(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
 
 
 async def test_a_slow_reader_is_told_so_and_cut(impatient: Server) -> None:
-    """It gets what is on its way already, then a word and a close frame; what waited is lost, and others get theirs."""
+    """It gets what is on its way already, a word and a close frame, and nothing later; others get theirs."""
     async with RawClient(impatient.url) as slow, RawClient(impatient.url) as well:
         for client in (slow, well):
             await client.welcomed()
