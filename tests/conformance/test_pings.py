@@ -31,11 +31,15 @@ async def test_a_client_may_choose_its_interval(kind: str) -> None:
         await client.expect_ping()
         assert 0.4 < first - begun < 2
         assert now() - first == pytest.approx(1, abs=0.5)
-        async with RawClient(f"{server.url}?pi=0.5") as other:
-            await other.welcomed()
+        async with AsyncExitStack() as stack:
+            odd = [RawClient(f"{server.url}?pi={wish}") for wish in ("0.5", "%201", "1_0", "soon", "")]
+            for other in odd:
+                await (await stack.enter_async_context(other)).welcomed()
             await client.expect_ping()
             await client.expect_ping()
-            await other.expect_silence()
+            for other in odd:
+                await other.command("ping")
+                assert await other.frame(pings=True) == {"type": "pong"}
 
 
 @pytest.mark.parametrize("kind", PATIENT_KINDS)

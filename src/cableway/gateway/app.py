@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import re
 import secrets
 import struct
 from typing import TYPE_CHECKING
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 PUBLICATION_LIMIT = 16 * 1024 * 1024
 CLOSE_TIMEOUT = 1.0
 """Seconds for a client to answer a close frame."""
+
+WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
+"""As Go reads one: no space, no other digits, and nothing beyond 64 bits."""
 
 log: logging.Logger = logging.getLogger("cableway.gateway")
 
@@ -232,11 +236,10 @@ class GatewayApp:
         # Rails takes no wishes.
         wishes: Mapping[str, str] = {} if rails else query
         interval, wish = options.ping_interval, wishes.get("pi")
-        if wish is not None:
-            try:
-                interval = float(int(wish))
-            except ValueError:
-                log.warning("the ping interval that a client asks for is no whole number: ignored")
+        if wish is not None and WHOLE_NUMBER.fullmatch(wish):
+            interval = float(wish)
+        elif wish:
+            log.warning("the ping interval that a client asks for is no whole number: ignored")
         agreed = (None if rails else subprotocol(chosen)) or BASE_JSON
         pings = PingPlan(
             interval,
