@@ -32,6 +32,7 @@ NONSENSE = [
     '{"command":"history","identifier":"I","history":{"since":false}}',
     '{"command":"history","identifier":"I","history":{"streams":{"room":{"epoch":"e","offset":-1}}}}',
     '{"command":"join","identifier":"I","presence":{"id":7}}',
+    '{"command":"join","identifier":"I","presence":{"id":"ann","type":7}}',
     '{"command":"pong","presence":"ann"}',
 ]
 

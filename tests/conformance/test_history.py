@@ -123,6 +123,39 @@ async def test_a_subscribe_may_ask_for_the_past(server: Server) -> None:
         assert [await client.frame() for _ in range(3)] == [*heard, CONFIRMED]
 
 
+async def test_a_subscribe_is_carried_out_before_what_follows_it(server: Server) -> None:
+    """Though all is said at once: confirmation, past, presence, and then the answer to the next command."""
+    heard = await published(server, 1, 2)
+    async with RawClient(server.url) as client, RawClient(server.url) as other:
+        await other.welcomed()
+        await other.subscribe(ROOM)
+        await client.welcomed()
+        question, presence = {"since": recently()}, {"id": "ann"}
+        await client.command("subscribe", identifier=ROOM, history=question, presence=presence)
+        await client.command("ping")
+        await client.command("unsubscribe", identifier=ROOM)
+        await client.expect(type="confirm_subscription", identifier=ROOM)
+        assert [await client.frame() for _ in range(3)] == [*heard, CONFIRMED]
+        answers = [await client.frame()]
+        if answers[0]["type"] == "presence":
+            answers = [await client.frame()]
+        assert answers == [{"type": "pong"}]
+        for kind in ("join", "leave"):
+            await other.expect(type="presence", message={"type": kind, "id": "ann"})
+
+
+@pytest.mark.parametrize(("question", "answered"), [({"streams": {}}, True), ({"since": -1}, False), ({}, False)])
+async def test_of_a_subscribe_less_is_a_question(server: Server, question: dict[str, Any], *, answered: bool) -> None:
+    """No stream is one, a time that never was is none, as nothing is."""
+    async with RawClient(server.url) as client:
+        await client.welcomed()
+        await client.command("subscribe", identifier=ROOM, history=question)
+        await client.expect(type="confirm_subscription", identifier=ROOM)
+        if answered:
+            assert await client.frame() == CONFIRMED
+        await client.expect_silence()
+
+
 async def test_after_a_rejection_nothing_of_the_past_is_told(server: Server) -> None:
     """There is no subscription whose past it could be."""
     target = identifier("NoSuchChannel")

@@ -74,6 +74,15 @@ def test_a_question_that_fits_nothing_is_one_all_the_same(asked: dict[str, Any],
 
 
 @pytest.mark.parametrize(
+    ("asked", "read"),
+    [({"since": -1}, None), ({}, None), ({"streams": {}}, HistoryQuery({"": Position("", 0)}))],
+)
+def test_a_subscribe_asks_for_less(asked: dict[str, Any], read: HistoryQuery | None) -> None:
+    """A time below 0 is none there."""
+    assert server.parse({"command": "subscribe", "identifier": "I", "history": asked}) == Subscribe("I", read)
+
+
+@pytest.mark.parametrize(
     "fields",
     [
         {"command": "history", "identifier": "I", "history": {"since": False}},
@@ -82,6 +91,7 @@ def test_a_question_that_fits_nothing_is_one_all_the_same(asked: dict[str, Any],
         {"command": "history", "identifier": "I", "history": {"streams": {"a": {"epoch": "e", "offset": -1}}}},
         {"command": "history", "identifier": "I", "history": []},
         {"command": "join", "identifier": "I", "presence": {"id": 7}},
+        {"command": "join", "identifier": "I", "presence": {"id": "u", "type": 7}},
         {"command": "message", "identifier": "I", "data": "{}", "presence": "u"},
         {"command": "subscribe", "identifier": {"channel": "A"}},
         {"command": "pong", "history": {"since": "now"}},
