@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.conformance.tongues import Tongue
 
 BASE = "actioncable-v1-json"
+EXTENDED = "actioncable-v1-ext-json"
 WAIT = 5.0
 """Seconds for something that must come: only a failing test takes that long."""
 
@@ -33,6 +34,11 @@ def identifier(channel: str, **params: Any) -> str:
 def stream(name: str, **params: Any) -> str:
     """Write the identifier of a public stream."""
     return identifier("$pubsub", stream_name=name, **params)
+
+
+def extended(url: str, **options: Any) -> RawClient:
+    """Make a client that speaks the extended protocol."""
+    return RawClient(url, subprotocols=[EXTENDED], **options)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -102,6 +108,14 @@ class RawClient:
                 frame = self.tongue.decode(await self.socket.recv())
                 if pings or frame.get("type") != "ping":
                     return frame
+
+    async def expect_ping(self) -> int:
+        """Check that the next frame is a ping, and return what it says."""
+        frame = await self.frame(pings=True)
+        assert set(frame) == {"type", "message"}
+        assert frame["type"] == "ping"
+        assert type(frame["message"]) is int
+        return int(frame["message"])
 
     async def expect(self, **expected: Any) -> dict[str, Any]:
         """Check that the next frame has these fields; it may have more."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import re
 import secrets
 import struct
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from cableway.gateway.streams import broadcast_data
 from cableway.redact import redact_url
 from cableway.wire.codecs.choice import codec_for, encoding_available
 from cableway.wire.dialects.base import SUBPROTOCOL, UNSUPPORTED
-from cableway.wire.dialects.base_server import BaseServerDialect
+from cableway.wire.dialects.base_server import RailsServerDialect
 from cableway.wire.dialects.extended_server import ExtendedServerDialect
 from cableway.wire.expulsions import closed_remotely
 from cableway.wire.server_pulse import PingPlan
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 PUBLICATION_LIMIT = 16 * 1024 * 1024
 CLOSE_TIMEOUT = 1.0
 """Seconds for a client to answer a close frame."""
+
+WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
+"""As Go reads one: no space, no other digits, and nothing beyond 64 bits."""
 
 log: logging.Logger = logging.getLogger("cableway.gateway")
 
@@ -228,21 +232,22 @@ class GatewayApp:
 
     def _terms(self, chosen: str | None, query: Mapping[str, str]) -> Terms:
         options = self._options
-        interval, wish = options.ping_interval, query.get("pi")
-        if wish is not None:
-            try:
-                interval = float(int(wish))
-            except ValueError:
-                log.warning("the ping interval that a client asks for is no whole number: ignored")
         rails = options.flavour == "rails"
+        # Rails takes no wishes.
+        wishes: Mapping[str, str] = {} if rails else query
+        interval, wish = options.ping_interval, wishes.get("pi")
+        if wish is not None and WHOLE_NUMBER.fullmatch(wish):
+            interval = float(wish)
+        elif wish:
+            log.warning("the ping interval that a client asks for is no whole number: ignored")
         agreed = (None if rails else subprotocol(chosen)) or BASE_JSON
         pings = PingPlan(
             interval,
             self._random.uniform(0.5, 1.5),
-            query.get("ptp") or options.ping_timestamp_precision,
+            wishes.get("ptp") or options.ping_timestamp_precision,
             options.pong_timeout if agreed.extended else 0.0,
         )
-        dialect = BaseServerDialect() if rails else ExtendedServerDialect()
+        dialect = RailsServerDialect() if rails else ExtendedServerDialect()
         codec = codec_for(agreed, server=True)
         return Terms(pings, codec, dialect, agreed.extended, binary=agreed.binary, nameless=rails)
 

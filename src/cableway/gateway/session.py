@@ -24,9 +24,8 @@ from cableway.gateway.stats import ODDITIES
 from cableway.gateway.streams import broadcast_value
 from cableway.gateway.subscription import run
 from cableway.redact import printable
-from cableway.wire.commands import Subscribe
 from cableway.wire.expulsions import TOKEN_EXPIRED, TOO_SLOW, Expulsion
-from cableway.wire.server_session import Ask, CloseLine, Effect, Leave, Note, SendFrame, ServerSession, Verdict, WakeAt
+from cableway.wire.server_session import Ask, CloseLine, Effect, Leave, Note, SendFrame, ServerSession, WakeAt
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable
@@ -214,8 +213,6 @@ class Session:
                 case Ask(command):
                     verdict = await self._clerk.run(command)
                     self._carry_out(self._machine.settle(verdict))
-                    if isinstance(command, Subscribe) and verdict is Verdict.CONFIRMED:
-                        self._clerk.follow_up(command)
                 case Leave(identifiers):
                     for identifier in identifiers:
                         await self._clerk.hang_up(identifier)
