@@ -243,7 +243,9 @@ class GatewayApp:
             query.get("ptp") or options.ping_timestamp_precision,
             options.pong_timeout if agreed.extended else 0.0,
         )
-        dialect = BaseServerDialect() if rails else ExtendedServerDialect()
+        dialect = (
+            BaseServerDialect() if rails else ExtendedServerDialect(since_may_be_false=options.flavour == "strict")
+        )
         return Terms(pings, codec_for(agreed, server=True), dialect, agreed.extended, nameless=rails)
 
 
