@@ -55,8 +55,7 @@ async def kill_again_and_again(server: AnyCable, ledger: Ledger) -> int:
         kills += 1
         await asyncio.sleep(moments.uniform(0.0, 0.3))
         await in_thread(server.start)
-    heard = len(ledger.heard)
-    await until(lambda: len(ledger.heard) > heard, "the last era is heard")
+    await ledger.live(len(ledger.heard))
     return kills
 
 
@@ -97,5 +96,4 @@ async def outlive(server: AnyCable) -> tuple[Ledger, list[list[int]]]:
     )
     assert eras > 1
     assert {event.recovery for event in ledger.recoveries} == {Recovery.UNKNOWN}
-    assert len(ledger.recoveries) <= kills
     return ledger, runs

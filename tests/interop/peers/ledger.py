@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attrs import Factory, define, frozen
 
-from cableway import Gap, Recovered, Recovery
+from cableway import Gap, Recovered, SubscriptionOptions
+from tests.interop.peers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
 
-    from cableway import Cable, Event, Message
+    from cableway import Cable, Message
 
 
 @frozen
@@ -27,18 +28,27 @@ class Heard:
     replayed: bool
 
 
+@frozen
+class Resync:
+    """Its holder was told to bring itself up to date: what came before may be incomplete.
+
+    Unlike the events, which are told beside the messages, this comes between two of them.
+    """
+
+
 @define
 class Ledger:
-    """One stream of growing numbers: messages and events, as the program saw them."""
+    """One stream of growing numbers: messages and warnings in the order in which the program had them."""
 
-    entries: list[Heard | Event] = Factory(list)
+    entries: list[Heard | Resync] = Factory(list)
+    events: list[Recovered | Gap] = Factory(list)
 
     @asynccontextmanager
-    async def kept(self, cable: Cable, stream: str, **more: Any) -> AsyncIterator[None]:
+    async def kept(self, cable: Cable, stream: str) -> AsyncIterator[None]:
         """Write down all that comes by *stream* during the block."""
-        async with cable.stream(stream, **more) as subscription:
-            subscription.on(Recovered, self.entries.append)
-            subscription.on(Gap, self.entries.append)
+        async with cable.stream(stream, options=SubscriptionOptions(on_resync=self._resync)) as subscription:
+            subscription.on(Recovered, self.events.append)
+            subscription.on(Gap, self.events.append)
             reading = asyncio.create_task(self._read(subscription))
             try:
                 yield
@@ -50,6 +60,9 @@ class Ledger:
     async def _read(self, subscription: Any) -> None:
         async for message in subscription:
             self.hear(message)
+
+    async def _resync(self, _: object) -> None:
+        self.entries.append(Resync())
 
     def hear(self, message: Message[Any]) -> None:
         """Write a message down."""
@@ -64,7 +77,11 @@ class Ledger:
     @property
     def recoveries(self) -> list[Recovered]:
         """What was told of each recovery."""
-        return [entry for entry in self.entries if isinstance(entry, Recovered)]
+        return [event for event in self.events if isinstance(event, Recovered)]
+
+    async def live(self, after: int) -> None:
+        """Wait for a message that is not given back, beyond the first *after*: no recovery is under way then."""
+        await until(lambda: len(heard := self.heard) > after and not heard[-1].replayed, "messages come again")
 
     def check_order(self) -> None:
         """Nothing comes twice, an era is over once the next one has begun, and within it each place is after the last.
@@ -108,26 +125,15 @@ class Ledger:
         return runs
 
     def _told(self, place: int) -> bool:
-        """Whether a loss before the message at *place* was told before it was heard.
+        """Whether a loss before the message at *place* was told.
 
-        The outcome of a recovery is told after what that gave back: then it must be told before the next live message.
+        The outcome of a recovery is told after what that gave back, and before the next live message.
         """
-        for entry in reversed(self.entries[:place]):
-            if isinstance(entry, Heard):
-                break
-            if announces(entry):
-                return True
+        if isinstance(self.entries[place - 1], Resync):
+            return True
         for entry in self.entries[place:]:
-            if isinstance(entry, Heard):
-                if not entry.replayed:
-                    return False
-            elif announces(entry):
+            if isinstance(entry, Resync):
                 return True
+            if not entry.replayed:
+                return False
         return False
-
-
-def announces(event: Event) -> bool:
-    """Whether an event says that something may be missing."""
-    if isinstance(event, Recovered):
-        return event.recovery is Recovery.UNKNOWN
-    return isinstance(event, Gap) and not event.healed
