@@ -16,6 +16,7 @@ import pytest
 from attrs import frozen
 
 from cableway.gateway import Channel, Gateway, action
+from cableway.server import sign_stream
 from tests.interop.peers.node import EXTENDED, javascript
 from tests.interop.peers.process import free_port
 from tests.interop.peers.rough import RoughRelay
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from tests.interop.peers.node import JavaScriptClient
 
 pytestmark = pytest.mark.usefixtures("node")
+SECRET = "a secret of the tests that is long enough for HS256"
 
 
 @frozen
@@ -262,12 +264,13 @@ async def test_a_client_may_ask_for_no_past() -> None:
             assert await received(client, "no past", 1) == [3]
 
 
-async def test_without_its_session_a_client_asks_by_position() -> None:
-    """Where no session is kept it subscribes again, asks for the past of each stream, and has it once."""
+@pytest.mark.parametrize(("life", "options"), [(0, {}), (300, {"disableSessionRecovery": True})])
+async def test_without_its_session_a_client_asks_by_position(life: int, options: dict[str, Any]) -> None:
+    """Where no session is kept, or asked back, it subscribes again, asks for what it missed, and has that once."""
     async with (
-        rooms(sessions_ttl=0) as running,
+        rooms(sessions_ttl=life) as running,
         RoughRelay(running.port, 1) as relay,
-        extended(relay.url) as client,
+        extended(relay.url, **options) as client,
     ):
         await streaming(client, "asked")
         await running.broadcast("asked", 1)
@@ -335,6 +338,31 @@ async def test_who_stays_away_is_gone() -> None:
             assert (await bob.heard("presence"))["kind"] == "leave"
         back = await bob.heard("presence")
         assert (back["kind"], back["who"], back["info"]) == ("join", "ada", {"n": 1})
+
+
+async def test_signed_streams_have_a_past_and_presence() -> None:
+    """By a signed name, too; whispers are not allowed there, unless the gateway is told so."""
+    async with (
+        Gateway(secret=SECRET) as running,
+        RoughRelay(running.port, 1) as relay,
+        extended(relay.url) as ada,
+        extended(running.url) as bob,
+    ):
+        for client in (ada, bob):
+            client.tell("signed", id="signed", stream=sign_stream("signed", SECRET))
+            await client.heard("subscribed")
+        await running.broadcast("signed", 1)
+        assert await received(ada, "signed", 1) == [1]
+        async with away(relay, ada):
+            await running.broadcast("signed", 2)
+        assert (await ada.heard("up"))["restored"]
+        assert await received(ada, "signed", 1) == [2]
+        assert await received(bob, "signed", 2) == [1, 2]
+        ada.tell("whisper", id="signed", data="not allowed")
+        # Commands of one client are run in order: once this one is told, the whisper was run.
+        ada.tell("join", id="signed", who="ada", info="Ada")
+        assert (await bob.heard("presence"))["who"] == "ada"
+        assert running.stats().whispers == 0
 
 
 @pytest.mark.parametrize("pongs", [True, False])

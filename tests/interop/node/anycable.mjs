@@ -34,6 +34,9 @@ obey({
   stream({ id, stream }) {
     listen(id, cable.streamFrom(stream))
   },
+  signed({ id, stream }) {
+    listen(id, cable.streamFromSigned(stream))
+  },
   whisper({ id, data }) {
     channels[id].whisper(data)
   },
