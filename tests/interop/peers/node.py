@@ -63,6 +63,10 @@ class JavaScriptClient:
         """Call *action* on the subscription *id_*."""
         self.tell("perform", id=id_, action=action, data=data)
 
+    def told(self, event: str) -> list[dict[str, Any]]:
+        """Return each *event* that was waited for or passed over so far."""
+        return [told for told in self._seen if told["event"] == event]
+
     async def heard(self, event: str, limit: float = 20, **facts: Any) -> dict[str, Any]:
         """Wait for the next *event* with these *facts*; other events before it are passed over."""
         wanted = {"event": event, **facts}
