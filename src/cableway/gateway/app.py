@@ -247,7 +247,9 @@ class GatewayApp:
             wishes.get("ptp") or options.ping_timestamp_precision,
             options.pong_timeout if agreed.extended else 0.0,
         )
-        dialect = RailsServerDialect() if rails else ExtendedServerDialect()
+        dialect = (
+            RailsServerDialect() if rails else ExtendedServerDialect(since_may_be_false=options.flavour == "strict")
+        )
         codec = codec_for(agreed, server=True)
         return Terms(pings, codec, dialect, agreed.extended, binary=agreed.binary, nameless=rails)
 

@@ -103,6 +103,18 @@ def test_a_wrong_type_spoils_the_whole_frame(fields: dict[str, Any]) -> None:
         server.parse(fields)
 
 
+def test_a_server_may_take_false_for_no_time() -> None:
+    """As AnyCable's own client writes it; true, or another type, is no time to it either."""
+    lenient = ExtendedServerDialect(since_may_be_false=True)
+    place = {"a": {"epoch": "e", "offset": 1}}
+    asked = HistoryQuery({"a": Position("e", 1)})
+    fields = {"identifier": "I", "history": {"since": False, "streams": place}}
+    assert lenient.parse({"command": "history", **fields}) == History("I", asked)
+    assert lenient.parse({"command": "subscribe", **fields}) == Subscribe("I", asked)
+    with pytest.raises(MalformedFrame):
+        lenient.parse({"command": "history", "identifier": "I", "history": {"since": True, "streams": place}})
+
+
 def test_what_asks_for_nothing_is_not_answered() -> None:
     """As there: a history without a question, a join of nobody, and what is not known."""
     assert server.parse({"command": "history", "identifier": "I", "history": {}}) == UnreadableCommand(

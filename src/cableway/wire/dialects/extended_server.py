@@ -34,7 +34,15 @@ NEVER = HistoryQuery({NO_STREAM: Position("", 0)})
 
 
 class ExtendedServerDialect(BaseServerDialect):
-    """Mappings of the extended protocol to commands, and frames to mappings."""
+    """Mappings of the extended protocol to commands, and frames to mappings.
+
+    Args:
+        since_may_be_false: Whether ``"since":false`` asks for no past, and is not malformed as in Go. AnyCable's own
+            client sends it with the positions of streams, once it was told ``historyTimestamp: false``.
+    """
+
+    def __init__(self, *, since_may_be_false: bool = False) -> None:
+        self._since_may_be_false = since_may_be_false
 
     def parse(self, mapping: Mapping[str, Any]) -> ReceivedCommand:
         """Tell what a client's mapping means.
@@ -43,7 +51,8 @@ class ExtendedServerDialect(BaseServerDialect):
             MalformedFrame: A field that is known has a type that it never has.
         """
         # Go decodes the whole frame first, whatever its command makes of the fields.
-        query, member = _query(mapping.get("history")), _member(mapping.get("presence"))
+        query = _query(mapping.get("history"), since_may_be_false=self._since_may_be_false)
+        member = _member(mapping.get("presence"))
         command = super().parse(mapping)
         if isinstance(command, Subscribe):
             return Subscribe(command.identifier, None if query is NEVER else query, member)
@@ -118,10 +127,11 @@ def _object(value: object, name: str) -> dict[str, Any]:
     return value
 
 
-def _query(value: object) -> HistoryQuery | None:
+def _query(value: object, *, since_may_be_false: bool) -> HistoryQuery | None:
     asked = _object(value, "history")
     since, places = asked.get("since"), asked.get("streams")
-    since = 0 if since is None else since
+    if since is None or (since is False and since_may_be_false):
+        since = 0
     if type(since) is not int:
         rule = "since is not a whole number"
         raise MalformedFrame(rule)
