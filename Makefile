@@ -2,7 +2,7 @@
 #
 #   make demo     trackers, a dispatcher and a gateway that dies on the way, on one screen
 #   make test     the test suite; peers that are not installed are skipped, and named
-#   make soak     the long runs, in real time and at their full scale: some 15 minutes
+#   make soak     the long runs, in real time and at their full scale: over 20 minutes
 #   make docs     the documentation, into site/
 #   make bench    the benchmarks
 #   make check    format, lint, types, import contracts, budgets, diagrams

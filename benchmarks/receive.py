@@ -1,6 +1,8 @@
 """How fast messages come in, beside a bare loop over the websockets library in the same run.
 
-    python benchmarks/receive.py [--messages 100000] [--rounds 7] [--placed]
+    python benchmarks/receive.py [--messages 100000] [--rounds 7] [--placed] [--encoding msgpack]
+
+With ``--encoding`` ours speaks the extended protocol in MessagePack or Protobuf; the bare loop reads JSON all the same.
 
 With ``--placed`` each message ends with its place in a stream, as AnyCable with a broker sends them, and ours checks
 that none is missing and none comes twice.
@@ -28,6 +30,7 @@ from websockets.asyncio.client import connect
 from cableway import Cable, SubscriptionOptions
 from cableway.hub import decoding
 from cableway.wire.codecs import json as json_codec
+from cableway.wire.subprotocols import ENCODINGS, JSON, Subprotocol
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -85,9 +88,9 @@ async def bare(url: str, messages: int) -> Round:
         return await measured(messages, body)
 
 
-async def ours(url: str, messages: int) -> Round:
+async def ours(url: str, messages: int, protocol: str) -> Round:
     """Receive with a cable."""
-    async with Cable(url) as cable:
+    async with Cable(url, protocol=protocol) as cable:
         options = SubscriptionOptions(overflow="pause")
         async with cable.subscribe("PositionChannel", fleet="north", options=options) as positions:
 
@@ -129,8 +132,11 @@ async def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--size", type=int, default=196)
     parser.add_argument("--placed", action="store_true")
+    parser.add_argument("--encoding", choices=ENCODINGS, default=JSON)
     options = parser.parse_args()
     messages = options.messages // CHUNK * CHUNK
+    json_spoken = options.encoding == JSON
+    protocol = "auto" if json_spoken else Subprotocol(extended=True, encoding=options.encoding).name
     script = Path(__file__).with_name("blaster.py")
     arguments = ["--messages", str(messages), "--size", str(options.size)]
     sender = await asyncio.create_subprocess_exec(
@@ -140,11 +146,12 @@ async def main() -> None:
     url = f"ws://127.0.0.1:{port.decode().strip()}/{'placed' if options.placed else 'cable'}"
     try:
         bares: list[Round] = [await bare(url, messages)]
-        kinds: dict[str, list[Round]] = {"cableway": [], "cableway + orjson": []}
+        names = ["cableway", "cableway + orjson"] if json_spoken else [f"cableway, {options.encoding}"]
+        kinds: dict[str, list[Round]] = {name: [] for name in names}
         for _ in range(options.rounds):
             for kind, results in kinds.items():
                 if use_orjson("orjson" in kind):
-                    results.append(await ours(url, messages))
+                    results.append(await ours(url, messages, protocol))
                     bares.append(await bare(url, messages))
         print(f"Python {sys.version.split()[0]}, {messages} messages of {options.size} bytes, {options.rounds} rounds")
         report("websockets + json", bares, bares)

@@ -77,7 +77,7 @@ class Cable:
         backoff: How long to wait between dials.
         transports: ``"auto"``, or a list with one transport.
         protocol: ``"auto"`` speaks AnyCable's extended protocol with servers that have it and the base protocol with
-            all others, Rails among them; or the name of the only one to speak, such as ``"actioncable-v1-json"``.
+            all others, Rails among them; or name the only one to speak, such as ``"actioncable-v1-ext-msgpack"``.
         headers: Request headers, such as cookies; or a plain or async function that gives them, asked before each
             dial. If it fails, or takes longer than ``dial_timeout``, that dial has failed and the next one asks again;
             only if it raises :class:`~cableway.Unauthorized` the cable is given up.
@@ -107,7 +107,7 @@ class Cable:
     Raises:
         InvalidURL: An address cannot be dialled.
         InvalidHeader: A header or parameter is no string.
-        UsageError: Another argument is not one of its kind.
+        UsageError: Another argument is not one of its kind; or, as MissingExtra, *protocol* needs a missing package.
     """
 
     def __init__(

@@ -152,6 +152,10 @@ class MessagesDropped(Event):
     """Messages lost so far by this handle."""
 
 
+NO_PAST = "has no past to ask for"
+"""How the reason of a :class:`Recovered` ends where that is so of the protocol: no news, and no trouble."""
+
+
 @frozen
 class Recovered(Event):
     """A subscription that is confirmed again has been told what it missed, as far as the server could tell."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from cableway.engine.sending import NOT_OPEN
 from cableway.engine.whispering import check_extended
-from cableway.errors import CableError, InvalidPayload, NotConnected, PresenceFailed, PresenceTimeout
+from cableway.errors import CableError, InvalidPayload, NotConnected, NotSupported, PresenceFailed, PresenceTimeout
+from cableway.hub.presence import WORDLESS
 from cableway.states import State
 from cableway.types import to_limit
 from cableway.wire.payloads import check_json
@@ -145,7 +146,11 @@ class Presence:
         over = subscription._over()  # noqa: SLF001 - a part of it
         if over is not None:
             raise over
-        check_extended(subscription._engine, "presence", BASE)  # noqa: SLF001 - as above
+        engine = subscription._engine  # noqa: SLF001 - as above
+        check_extended(engine, "presence", BASE)
+        if engine.line.state is State.CONNECTED and engine.hub.attendance.lacks:
+            what = "presence"
+            raise NotSupported(what, engine.hub.historian.protocol, WORDLESS)
 
     async def _settled(self) -> None:
         self._subscription._engine.settle()  # noqa: SLF001 - a part of it

@@ -47,10 +47,10 @@ async def test_what_is_past_and_what_is_as_new_as_the_subscription_come_in_order
         asking = background(past(chat, ALL, 30))
         await settle()
         made.server.send(told(chat.identifier, 8))
-        tell(made.server, chat.identifier, 4, 5, 6, 7, 8, other=(1,))
-        await settle()
         # What was published since the subscription was made.
         tell(made.server, chat.identifier, 6, 7, 8, other=(1,))
+        await settle()
+        tell(made.server, chat.identifier, 4, 5, 6, 7, 8, other=(1,))
         messages = await asking
 
     ours = [message for message in messages if message.stream == "s"]
@@ -67,6 +67,8 @@ async def test_what_has_no_place_is_no_history() -> None:
         asking = background(past(chat, ALL, 30))
         await settle()
         made.server.send({"identifier": chat.identifier, "message": "psst"})
+        tell(made.server, chat.identifier)
+        await settle()
         tell(made.server, chat.identifier)
         assert await asking == []
 

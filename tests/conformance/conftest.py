@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 KINDS = ["gateway", pytest.param("anycable", marks=pytest.mark.interop)]
+PATIENT_KINDS = [pytest.param("gateway", marks=pytest.mark.looptime), KINDS[1]]
+"""The same for cases that take their time: the gateway's is virtual."""
 
 
 @pytest.fixture(params=KINDS)
@@ -32,15 +34,14 @@ async def locked(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
 @pytest.fixture(params=KINDS)
 async def guarded(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
     """Give a server that lets nobody in without a token."""
-    async with token_server(request.param, "--enforce_jwt", enforce_jwt=True) as running:
+    async with token_server(request.param, enforce_jwt=True) as running:
         yield running
 
 
 @pytest.fixture(params=KINDS)
 async def renamed(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
     """Give one where the token is called ``token``."""
-    options = ("--enforce_jwt", "--jwt_param=token")
-    async with token_server(request.param, *options, enforce_jwt=True, jwt_param="token") as running:
+    async with token_server(request.param, enforce_jwt=True, jwt_param="token") as running:
         yield running
 
 
@@ -54,7 +55,7 @@ async def standalone(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
 @pytest.fixture(params=KINDS)
 async def lenient(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
     """Give one that lets clients in without a token, too."""
-    async with token_server(request.param, "--noauth", noauth=True) as running:
+    async with token_server(request.param, noauth=True) as running:
         yield running
 
 

@@ -11,10 +11,15 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.conformance.tongues import tongue_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tests.conformance.tongues import Tongue
+
 BASE = "actioncable-v1-json"
+EXTENDED = "actioncable-v1-ext-json"
 WAIT = 5.0
 """Seconds for something that must come: only a failing test takes that long."""
 
@@ -31,6 +36,11 @@ def stream(name: str, **params: Any) -> str:
     return identifier("$pubsub", stream_name=name, **params)
 
 
+def extended(url: str, **options: Any) -> RawClient:
+    """Make a client that speaks the extended protocol."""
+    return RawClient(url, subprotocols=[EXTENDED], **options)
+
+
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until something on the server's side is so; for what no frame tells."""
     async with asyncio.timeout(WAIT):
@@ -39,7 +49,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 class RawClient:
-    """One WebSocket, frames as JSON. Pings are put aside unless asked for."""
+    """One WebSocket, frames in the encoding that was agreed. Pings are put aside unless asked for."""
 
     def __init__(
         self,
@@ -60,9 +70,11 @@ class RawClient:
             close_timeout=WAIT,
         )
         self.socket: ClientConnection
+        self.tongue: Tongue
 
     async def __aenter__(self) -> Self:
         self.socket = await self._dial
+        self.tongue = tongue_of(self.socket.subprotocol)
         return self
 
     async def __aexit__(self, *_error: object) -> None:
@@ -83,7 +95,7 @@ class RawClient:
 
     async def command(self, name: str, **fields: Any) -> None:
         """Send a command."""
-        await self.send(json.dumps({"command": name, **fields}))
+        await self.socket.send(self.tongue.encode({"command": name, **fields}))
 
     async def perform(self, target: str, action: str, **data: Any) -> None:
         """Call an action."""
@@ -93,9 +105,17 @@ class RawClient:
         """Return the next frame; pings only where asked for."""
         async with asyncio.timeout(WAIT):
             while True:
-                frame: dict[str, Any] = json.loads(await self.socket.recv())
+                frame = self.tongue.decode(await self.socket.recv())
                 if pings or frame.get("type") != "ping":
                     return frame
+
+    async def expect_ping(self) -> int:
+        """Check that the next frame is a ping, and return what it says."""
+        frame = await self.frame(pings=True)
+        assert set(frame) == {"type", "message"}
+        assert frame["type"] == "ping"
+        assert type(frame["message"]) is int
+        return int(frame["message"])
 
     async def expect(self, **expected: Any) -> dict[str, Any]:
         """Check that the next frame has these fields; it may have more."""

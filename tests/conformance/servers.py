@@ -96,27 +96,25 @@ class AnyCableServer:
         await self._process.wait()
 
 
-def public_server(kind: str) -> AbstractAsyncContextManager[Server]:
-    """Start a server of public streams, with no key for publications."""
+def public_server(kind: str, **options: Any) -> AbstractAsyncContextManager[Server]:
+    """Start a server of public streams, with no key for publications; both servers call the *options* the same."""
     if kind == "gateway":
-        return _gateway(None, public=True, ping_interval=0.05)
-    return _anycable(None, "--public")
+        return _gateway(None, **{"public": True, "ping_interval": 0.05, **options})
+    return _anycable(None, public=True, **options)
 
 
 def locked_server(kind: str) -> AbstractAsyncContextManager[Server]:
     """Start a server of public streams that takes publications only with the key."""
-    key = broadcast_key(SECRET)
-    if kind == "gateway":
-        return _gateway(key, secret=SECRET, noauth=True, public_streams=True)
-    return _anycable(key, f"--secret={SECRET}", "--noauth", "--public_streams")
+    start = _gateway if kind == "gateway" else _anycable
+    return start(broadcast_key(SECRET), secret=SECRET, noauth=True, public_streams=True)
 
 
-def token_server(kind: str, *options: str, **more: Any) -> AbstractAsyncContextManager[Server]:
+def token_server(kind: str, **options: Any) -> AbstractAsyncContextManager[Server]:
     """Start a server that knows clients by their tokens alone, and streams by their signed names."""
     key = broadcast_key(SECRET)
     if kind == "gateway":
-        return _gateway(key, secret=SECRET, norpc=True, ping_interval=0.05, **more)
-    return _anycable(key, f"--secret={SECRET}", *options)
+        return _gateway(key, **{"secret": SECRET, "norpc": True, "ping_interval": 0.05, **options})
+    return _anycable(key, secret=SECRET, **options)
 
 
 @asynccontextmanager
@@ -126,7 +124,7 @@ async def _gateway(key: str | None, **options: Any) -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def _anycable(key: str | None, *options: str) -> AsyncIterator[Server]:
+async def _anycable(key: str | None, **options: Any) -> AsyncIterator[Server]:
     binary, port, broadcast_port = anycable_binary(), _free_port(), _free_port()
     process = await asyncio.create_subprocess_exec(
         binary,
@@ -134,12 +132,10 @@ async def _anycable(key: str | None, *options: str) -> AsyncIterator[Server]:
         f"--port={port}",
         "--ignore-config-path",
         "--norpc",
-        "--broker=memory",
         "--broadcast_adapter=http",
         f"--http_broadcast_port={broadcast_port}",
-        "--ping_interval=1",
         "--log_level=error",
-        *options,
+        *_flags({"broker": "memory", "ping_interval": 1, **options}),
         env={**os.environ, "ANYCABLE_DISABLE_TELEMETRY": "true"},
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
@@ -151,6 +147,12 @@ async def _anycable(key: str | None, *options: str) -> AsyncIterator[Server]:
         yield server
     finally:
         await server.end()
+
+
+def _flags(options: dict[str, Any]) -> list[str]:
+    # The flavour is ours alone: AnyCable has its own.
+    written = {name: str(value).lower() if isinstance(value, bool) else value for name, value in options.items()}
+    return [f"--{name}={value}" for name, value in written.items() if name != "flavour"]
 
 
 def anycable_binary() -> str:

@@ -23,4 +23,4 @@ def test_each_case_is_listed_and_each_listed_case_is_tested() -> None:
 
 def _cases(path: Path) -> dict[str, str]:
     defined = re.findall(r"^async def (test_\w+)\(([^)]*)\)", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return {name: "both" if re.search(r"\b\w+: Server\b", given) else "gateway" for name, given in defined}
+    return {name: "both" if re.search(r"\b(\w+: Server|kind: str)\b", given) else "gateway" for name, given in defined}

@@ -48,7 +48,7 @@ async def test_base_is_chosen_though_another_is_offered_first(server: Server) ->
         await client.welcomed()
 
 
-@pytest.mark.parametrize("offer", [None, ["actioncable-unsupported"], ["actioncable-v1-msgpack", "other"]])
+@pytest.mark.parametrize("offer", [None, ["actioncable-unsupported"], ["actioncable-v2-json", "other"]])
 async def test_without_a_common_subprotocol_base_is_spoken_unnamed(server: Server, offer: list[str] | None) -> None:
     """No offer, or no known one: upgraded all the same, without the header, and base is what is spoken."""
     async with RawClient(server.url, subprotocols=offer) as client:

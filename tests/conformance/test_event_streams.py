@@ -11,6 +11,7 @@ import pytest
 
 from cableway.gateway import Gateway
 from cableway.server import sign_stream
+from tests.conformance.conftest import KINDS
 from tests.conformance.event_client import EventClient
 from tests.conformance.handmade import WHO, good, in_an_hour, token
 from tests.conformance.raw_client import identifier, stream
@@ -20,11 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
-@pytest.fixture(params=["gateway", pytest.param("anycable", marks=pytest.mark.interop)])
+@pytest.fixture(params=KINDS)
 async def events(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
     """Give a server of event streams that knows clients by their tokens, and streams by any name."""
-    options = {"sse": True, "public_streams": True}
-    async with token_server(request.param, "--sse", "--public_streams", **options) as running:
+    async with token_server(request.param, sse=True, public_streams=True) as running:
         yield running
 
 

@@ -48,6 +48,11 @@ CASES: list[tuple[CableError, str, bool]] = [
         False,
     ),
     (
+        UnsupportedProtocol(URL, None, ["actioncable-v1-msgpack"], "Try another"),
+        f"{SHOWN}: the server chose no subprotocol; offered were actioncable-v1-msgpack. Try another",
+        False,
+    ),
+    (
         SourceFailed(URL, "headers", KeyError("sesame")),
         f"{SHOWN}: the headers function failed with KeyError. Only this dial is affected",
         True,

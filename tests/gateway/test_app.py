@@ -468,3 +468,21 @@ async def test_compression_is_offered_only_where_asked_for(*, enabled: bool) -> 
         assert json.loads(await socket.recv())["type"] == "confirm_subscription"
         await gateway.broadcast("a", "x" * 10_000)
         assert json.loads(await socket.recv())["message"] == "x" * 10_000
+
+
+@pytest.mark.parametrize("flavour", ["strict", "anycable"])
+async def test_a_past_since_false_is_asked_since_no_time(flavour: str) -> None:
+    """As AnyCable's own client writes it beside the places that it knows; to AnyCable it makes no sense."""
+    async with Gateway(public=True, flavour=flavour) as gateway, RawClient(gateway.url) as client:
+        await client.welcomed()
+        target = await client.subscribe(stream("s"))
+        for message in (1, 2):
+            await gateway.broadcast("s", message)
+            place = await client.expect(message=message)
+        history = {"since": False, "streams": {"s": {"epoch": place["epoch"], "offset": 1}}}
+        await client.command("history", identifier=target, history=history)
+        if flavour == "strict":
+            await client.expect(message=2, offset=2)
+            await client.expect(type="confirm_history")
+        else:
+            await until(lambda: gateway.stats().malformed_frames == 1)

@@ -17,11 +17,13 @@ from cableway.gateway.events import EventLine
 from cableway.wire.server_session import Verdict
 from cableway.wire.server_table import SessionState
 from tests.conformance.event_client import EventClient
-from tests.conformance.raw_client import WAIT, identifier, until
+from tests.conformance.raw_client import WAIT, identifier, stream, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from aiohttp import web
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +98,9 @@ async def test_nothing_is_written_before_the_status_is_known() -> None:
     for frame in (b"welcome", b"", b"confirmed"):
         await rig.line.send(frame)
     assert not rig.line.status.done()
-    rig.line.settled(Verdict.CONFIRMED)
+    rig.line.settled(Verdict.CONFIRMED, idle=False)
+    assert not rig.line.status.done()
+    rig.line.settled(Verdict.DONE, idle=True)
     assert await rig.line.status == 200
     await rig.line.open(rig.response)
     await rig.line.send(b"")
@@ -110,6 +114,7 @@ async def test_nothing_is_written_before_the_status_is_known() -> None:
         ([Verdict.CONFIRMED, Verdict.CONFIRMED], 200),
         ([Verdict.CONFIRMED, Verdict.REJECTED], 400),
         ([Verdict.FAILED, Verdict.CONFIRMED], 400),
+        ([Verdict.CONFIRMED, Verdict.DONE, Verdict.CONFIRMED], 200),
     ],
 )
 async def test_the_verdicts_make_the_status(verdicts: list[Verdict], status: int) -> None:
@@ -118,7 +123,7 @@ async def test_the_verdicts_make_the_status(verdicts: list[Verdict], status: int
     rig.line.let_in()
     assert not rig.line.status.done()
     for verdict in verdicts:
-        rig.line.settled(verdict)
+        rig.line.settled(verdict, idle=True)
     assert await rig.line.status == status
 
 
@@ -188,6 +193,36 @@ async def test_the_status_waits_for_the_channel() -> None:
 
 def _states(gateway: Gateway) -> set[SessionState]:
     return {session._machine.state for session in gateway._house.sessions}  # type: ignore[attr-defined]
+
+
+async def test_all_that_was_asked_for_is_written_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The past included, of each of the subscriptions."""
+    first: list[bytes] = []
+    idle: list[bool] = []
+    begin, settle = EventLine.open, EventLine.settled
+
+    async def noted(line: EventLine, response: web.StreamResponse) -> None:
+        first.extend(line._early)
+        await begin(line, response)
+
+    def counted(line: EventLine, verdict: Verdict, **more: bool) -> None:
+        idle.append(more["idle"])
+        settle(line, verdict, **more)
+
+    monkeypatch.setattr(EventLine, "open", noted)
+    monkeypatch.setattr(EventLine, "settled", counted)
+    async with Gateway(public=True, sse=True) as gateway:
+        await gateway.broadcast("a", "old")
+        asked = [{"identifier": stream(name), "history": {"since": 1}, "presence": {"id": name}} for name in "ab"]
+        body = "\n".join(map(json.dumps, asked))
+        async with EventClient(gateway.http_url, method="POST", content=body):
+            kinds = [frame.partition(b"\n")[0].partition(b": ")[2] for frame in first]
+    confirmed, joined = b"confirm_subscription", b"presence"
+    assert [kind for kind in kinds if not kind.startswith(b"{")] == [
+        b"welcome", confirmed, b"confirm_history", joined, confirmed, b"confirm_history", joined,
+    ]  # fmt: skip
+    assert [b"old" in frame for frame in first].index(True) == 2
+    assert idle == [False, False, False, False, False, True]
 
 
 async def test_who_hangs_up_is_noticed_at_once() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cableway.events import Event, Fresh, Stale
-from tests.hub.desk import Desk, frame
+from tests.hub.desk import Desk, frame, identifier
 
 if TYPE_CHECKING:
     from cableway.hub.wish import Handle
@@ -47,6 +47,18 @@ def test_before_the_first_message_it_counts_from_the_wish() -> None:
     desk = Desk(up=False)
     handle = desk.join(max_age=10)
     desk.wait(10)
+    assert news(desk, handle) == [Stale(10.0)]
+
+
+def test_before_the_cable_opens_nothing_can_come() -> None:
+    """The age of those who asked before counts from the opening."""
+    desk = Desk(up=False)
+    handle = desk.join(max_age=10)
+    desk.wait(6)
+    desk.hub.freshness.begin(desk.hub.wishes, desk.now)
+    desk.wait(9.9)
+    assert news(desk, handle) == []
+    desk.wait(0.1)
     assert news(desk, handle) == [Stale(10.0)]
 
 
@@ -144,3 +156,33 @@ def test_it_is_stale_whenever_the_last_message_is_too_old(waits: list[float], la
     desk.wait(last)
     assert news(desk, handle) == expected + ([Stale(8.0)] if last >= 8 else [])
     assert handle.wish.stale == (last >= 8)
+
+
+def test_who_is_stale_may_be_moved_to_another_wish() -> None:
+    """It is told Fresh by what comes there."""
+    desk = Desk()
+    other = desk.live("A")
+    handle = desk.join_as(lambda: None, max_age=10)
+    desk.hub.named(handle.wish, identifier("B"), desk.now)
+    desk.confirm("B")
+    desk.wait(11)
+    desk.line_down()
+    desk.line_up()
+    desk.confirm("A")
+    desk.hub.named(handle.wish, identifier("A"), desk.now)
+    assert handle.wish is other.wish
+    desk.data("A", 1)
+    assert [e for e in desk.events(handle) if isinstance(e, Stale | Fresh)] == [Stale(10.0), Fresh(11.0)]
+    assert other.wish.stale == 0
+
+
+def test_who_was_refused_for_good_and_left_is_watched_no_more() -> None:
+    """No timer is left of it."""
+    desk = Desk()
+    handle = desk.live("A", max_age=10)
+    desk.join("A", retry_rejected=True)
+    desk.reject("A")
+    desk.leave(handle)
+    desk.wait(100)
+    assert not [e for e in desk.events(handle) if isinstance(e, Stale)]
+    assert desk.hub.deadline is None

@@ -184,11 +184,12 @@ def test_an_acknowledgement_that_is_not_saved_raises() -> None:
 
 
 def test_a_store_that_cannot_be_read_lets_it_begin_anew() -> None:
-    """The subscription is asked for all the same, without a past, and its place is saved once that can be done."""
+    """Whoever comes first is told, and the subscription is asked for without a past; its place is saved when it can."""
     archive, store = opened(Store(mark(7)))
     store.fault = FULL
-    handle = archive.join()
+    handle, other = archive.join(), archive.join()
     assert archive.sent() == ["+A"]
+    assert (trouble(archive, handle), trouble(archive, other)) == ([PositionsNotSaved(FULL)], [])
     assert handle.wish.recall.bookmark == Bookmark()
     store.fault = None
     archive.confirm()
@@ -273,3 +274,29 @@ def test_without_a_store_nothing_is_kept() -> None:
     archive.hub.places.close(archive.hub.wishes)
     assert archive.asked() == []
     assert handle.done == {"s": Position("e", 1)}
+
+
+def test_a_stream_that_was_not_acknowledged_is_asked_for() -> None:
+    """The time that is saved with another one does not pass its messages."""
+    archive, store = opened()
+    archive.beat()
+    handle = archive.live(commit="ack")
+    archive.effects()
+    archive.wait(10)
+    for stream in "st":  # at the server's time 110; the one of t is never acknowledged
+        archive.tell(1, stream=stream)
+        handle.acks.delivered(stream, Position("e", 1))
+    archive.wait(50)
+    archive.beat()
+    archive.hub.places.acknowledge(handle, "s", Position("e", 1))
+    (saved,) = [bookmark for _, bookmark in store.saved if bookmark.streams]
+    assert saved.since is None or saved.since <= SERVER + 110
+
+
+def test_all_are_told_what_a_store_could_not_write_in_the_end() -> None:
+    """Each holder of each subscription."""
+    archive, store = opened()
+    handles = [archive.live(), archive.live("B")]
+    store.fault = FULL
+    archive.hub.places.close(archive.hub.wishes)
+    assert [PositionsNotSaved(FULL) in archive.events(handle) for handle in handles] == [True, True]

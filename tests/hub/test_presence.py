@@ -11,10 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cableway.events import PresenceJoined, PresenceLeft, PresenceSynced, PresenceUnavailable
-from cableway.hub.presence import FAILED, LAPSES, SILENT, PresenceBook
+from cableway.hub.presence import FAILED, LAPSES, SILENT, WORDLESS, PresenceBook, lacking
 from cableway.wire.commands import AskPresence, Join, Leave
+from cableway.wire.dialects.base import BaseDialect
+from cableway.wire.dialects.extended import ExtendedDialect
 from cableway.wire.frames import PresenceChange, PresenceInfo
 from cableway.wire.positions import Member
+from cableway.wire.subprotocols import ALL, ENCODINGS
 
 ANN, BOB, EVE = Member("ann"), Member("bob"), Member("eve")
 
@@ -94,11 +97,22 @@ def test_a_line_that_lapses_is_told_once() -> None:
     book = new(live=False)
     book.join(ANN)
     book.watch(0)
-    book.confirmed(0, lapses=True)
+    book.confirmed(0, lacks=LAPSES)
     assert book.take() == ([], [PresenceUnavailable(LAPSES)])
     book.line_down()
     book.confirmed(1)
     assert commands(book) == [Join("I", ANN), AskPresence("I")]
+
+
+def test_what_a_line_lacks_for_presence() -> None:
+    """The base protocol all of it, Protobuf the words, and the others nothing."""
+    dialects = {one.name: (ExtendedDialect if one.extended else BaseDialect)(one) for one in ALL}
+    assert {name for name, dialect in dialects.items() if lacking(dialect) == LAPSES} == {
+        f"actioncable-v1-{encoding}" for encoding in ENCODINGS
+    }
+    assert {name for name, dialect in dialects.items() if lacking(dialect) == WORDLESS} == {
+        "actioncable-v1-ext-protobuf"
+    }
 
 
 def test_one_question_at_a_time() -> None:

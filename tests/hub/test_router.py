@@ -10,6 +10,9 @@ from cableway.events import MessagesDropped
 from cableway.hub.effects import Recycle
 from cableway.hub.options import latest_by
 from cableway.hub.router import EARLY_LIMIT
+from cableway.wire.codecs.json import JSONCodec
+from cableway.wire.codecs.msgpack import MsgpackCodec
+from cableway.wire.dialects.base import BaseDialect
 from tests.hub.desk import Desk, frame, identifier, unread
 
 
@@ -31,6 +34,20 @@ def test_the_first_frame_is_read_in_full_and_teaches_the_rest() -> None:
     desk.data("A", 1)
     assert desk.route(frame("A", 2), frame("A", 3)) == []
     assert unread(handle) == [1, 2, 3]
+
+
+def test_frames_that_are_no_text_teach_nothing() -> None:
+    """However much one of them looks like JSON: the next line may speak that again, and means it."""
+    desk = Desk()
+    handle = desk.live()
+    desk.hub.speak(MsgpackCodec(), BaseDialect())
+    desk.data("A", 1)
+    assert desk.route(frame("A", 2)) == [frame("A", 2)]
+    assert unread(handle) == [1]
+    desk.hub.speak(JSONCodec(), BaseDialect())
+    desk.data("A", 3)
+    assert desk.route(frame("A", 4)) == []
+    assert unread(handle) == [3, 4]
 
 
 def test_a_batch_is_delivered_in_order() -> None:

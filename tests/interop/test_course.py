@@ -54,16 +54,25 @@ async def recovered(listener: Listener, times: int) -> None:
     await until(lambda: len(listener.recoveries) >= times, "all are recovered")
 
 
+EITHER = pytest.fixture(params=[anycable_peer.gateway_running, anycable_peer.running], ids=["gateway", "anycable"])
+
+
+@EITHER
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyCable]:
+    """Our gateway or an AnyCable, either of which remembers more than the course publishes."""
+    yield from request.param(tmp_path, BEAT, LONG)
+
+
 @pytest.fixture
 def remembering(tmp_path: Path) -> Iterator[AnyCable]:
     """A server that remembers more than the course publishes."""
     yield from anycable_peer.running(tmp_path, BEAT, LONG)
 
 
-@pytest.fixture
-def forgetful(tmp_path: Path) -> Iterator[AnyCable]:
+@EITHER
+def forgetful(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyCable]:
     """A server that remembers fifty messages of a stream."""
-    yield from anycable_peer.running(tmp_path, BEAT, "--history_limit=50")
+    yield from request.param(tmp_path, BEAT, "--history_limit=50")
 
 
 @pytest.fixture
@@ -80,11 +89,11 @@ def chatty(tmp_path: Path) -> Iterator[AnyCable]:
 
 @pytest.mark.soak
 @pytest.mark.timeout(300)
-async def test_every_stream_is_exact(remembering: AnyCable) -> None:
+async def test_every_stream_is_exact(either: AnyCable) -> None:
     """Whatever is done to ten lines at once, each hears every message, falsy ones too, in order and once."""
-    counter = Counter(remembering, STREAMS, falsy=True)
+    counter = Counter(either, STREAMS, falsy=True)
     async with AsyncExitStack() as stack:
-        relays = [await stack.enter_async_context(RoughRelay(remembering.port, seed)) for seed in SEEDS]
+        relays = [await stack.enter_async_context(RoughRelay(either.port, seed)) for seed in SEEDS]
         listeners = [Listener(rough_cable(relay.url), STREAMS) for relay in relays]
         for listener in listeners:
             await stack.enter_async_context(listener.listening())
@@ -149,16 +158,16 @@ async def test_what_a_short_history_lost_is_announced(forgetful: AnyCable) -> No
 
 @pytest.mark.soak
 @pytest.mark.timeout(300)
-async def test_killed_servers_are_announced(remembering: AnyCable) -> None:
+async def test_killed_servers_are_announced(either: AnyCable) -> None:
     """Killed and started again it numbers anew: that is told as unknown, and nothing comes twice."""
-    counter = Counter(remembering, STREAMS)
-    listener = Listener(rough_cable(remembering.url), STREAMS)
+    counter = Counter(either, STREAMS)
+    listener = Listener(rough_cable(either.url), STREAMS)
     kills = max(2, round(10 * SCALE))
     async with listener.listening():
         counter.start()
         for _ in range(kills):
             await asyncio.sleep(1.5)
-            await in_thread(remembering.restart)
+            await in_thread(either.restart)
             before = len(listener.recoveries)
             await recovered(listener, before + 2)
         await asyncio.sleep(1)

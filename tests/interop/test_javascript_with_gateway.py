@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cableway.gateway import Channel, Gateway, action
-from tests.interop.peers.node import javascript
+from tests.interop.peers.node import EXTENDED, javascript
 from tests.interop.peers.process import free_port
 
 if TYPE_CHECKING:
-    from cableway.types import JSONValue
+    from contextlib import AbstractAsyncContextManager
 
-pytestmark = [pytest.mark.usefixtures("node"), pytest.mark.parametrize("library", ["rails", "anycable"])]
+    from cableway.types import JSONValue
+    from tests.interop.peers.node import JavaScriptClient
+
+LIBRARIES = [("rails",), ("anycable",), ("anycable", EXTENDED)]
+pytestmark = [pytest.mark.usefixtures("node"), pytest.mark.parametrize("library", LIBRARIES, ids=" ".join)]
 
 
 class EchoChannel(Channel):
@@ -51,27 +55,33 @@ def gateway(**options: Any) -> Gateway:
     return Gateway(channels=[EchoChannel, RoomChannel, LockedChannel], ping_interval=0.5, **options)
 
 
-async def test_an_action_answers(library: str) -> None:
+def speaking(library: tuple[str, ...], url: str) -> AbstractAsyncContextManager[JavaScriptClient]:
+    """Run a client; *library* may name the protocol, too."""
+    name, *protocol = library
+    return javascript(name, url, *protocol)
+
+
+async def test_an_action_answers(library: tuple[str, ...]) -> None:
     """Subscribed, an action is performed, and its answer arrives."""
-    async with gateway() as running, javascript(library, running.url) as client:
+    async with gateway() as running, speaking(library, running.url) as client:
         client.subscribe("echo", "EchoChannel", room=42)
         await client.heard("subscribed", id="echo")
         client.perform("echo", "echo", text="hi, 🚡", list=[1, None])
         assert (await client.heard("received", id="echo"))["data"]["text"] == "hi, 🚡"
 
 
-async def test_a_rejection_is_heard(library: str) -> None:
+async def test_a_rejection_is_heard(library: tuple[str, ...]) -> None:
     """A channel that refuses is reported as a rejection, and the others go on."""
-    async with gateway() as running, javascript(library, running.url) as client:
+    async with gateway() as running, speaking(library, running.url) as client:
         client.subscribe("locked", "LockedChannel")
         await client.heard("rejected", id="locked")
         client.subscribe("echo", "EchoChannel")
         await client.heard("subscribed", id="echo")
 
 
-async def test_a_broadcast_reaches_both_clients(library: str) -> None:
+async def test_a_broadcast_reaches_both_clients(library: tuple[str, ...]) -> None:
     """What one client says arrives at the other, whichever library that one uses."""
-    async with gateway() as running, javascript(library, running.url) as one, javascript("rails", running.url) as two:
+    async with gateway() as running, speaking(library, running.url) as one, javascript("rails", running.url) as two:
         for client in (one, two):
             client.subscribe("room", "RoomChannel", room=7)
             await client.heard("subscribed", id="room")
@@ -80,9 +90,9 @@ async def test_a_broadcast_reaches_both_clients(library: str) -> None:
         assert (await one.heard("received", id="room"))["data"] == "hello, room"
 
 
-async def test_an_unsubscribed_client_hears_no_more(library: str) -> None:
+async def test_an_unsubscribed_client_hears_no_more(library: tuple[str, ...]) -> None:
     """After the unsubscribe the gateway has one listener less, and the line carries the other subscription on."""
-    async with gateway() as running, javascript(library, running.url) as client:
+    async with gateway() as running, speaking(library, running.url) as client:
         for room in ("left", "kept"):
             client.subscribe(room, "RoomChannel", room=room)
             await client.heard("subscribed", id=room)
@@ -95,10 +105,10 @@ async def test_an_unsubscribed_client_hears_no_more(library: str) -> None:
         assert (await client.heard("received"))["data"] == "for one"
 
 
-async def test_subscriptions_come_back_after_a_restart(library: str) -> None:
+async def test_subscriptions_come_back_after_a_restart(library: tuple[str, ...]) -> None:
     """The gateway goes away and comes back on the same port; the client subscribes again by itself, and is served."""
     port = free_port()
-    async with gateway(port=port) as running, javascript(library, running.url) as client:
+    async with gateway(port=port) as running, speaking(library, running.url) as client:
         client.subscribe("echo", "EchoChannel", room=42)
         client.subscribe("room", "RoomChannel", room=7)
         for name in ("echo", "room"):

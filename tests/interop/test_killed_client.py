@@ -34,12 +34,10 @@ STREAM = "survived"
 SEED = 20
 
 
-# Each has a ``url``, and publishes as AnyCable does.
-@pytest.fixture(params=["anycable"])
+@pytest.fixture(params=[anycable_peer.gateway_running, anycable_peer.running], ids=["gateway", "anycable"])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyCable]:
     """A server that remembers more than is published."""
-    assert request.param == "anycable"
-    yield from anycable_peer.running(tmp_path, "--history_limit=20000")
+    yield from request.param(tmp_path, "--history_limit=20000")
 
 
 async def outlive(server: AnyCable, commit: Commit, folder: Path) -> tuple[list[list[int]], list[int]]:

@@ -62,6 +62,11 @@ LINES: list[tuple[Event, int, str]] = [
         "cable: no new token, and the last one is over: no token from a file: it is empty",
     ),
     (events.HandedOver(Recovery.UNKNOWN), logging.INFO, "cable: a new line took over, recovery unknown"),
+    (
+        events.Recovered(Recovery.UNKNOWN, 0, f"actioncable-v1-json {events.NO_PAST}"),
+        logging.INFO,
+        "cable: recovery unknown, 0 messages replayed: actioncable-v1-json has no past to ask for",
+    ),
     (events.Recovered(Recovery.COMPLETE, 3), logging.INFO, "cable: recovery complete, 3 messages replayed"),
     (
         events.Recovered(Recovery.UNKNOWN, 0, "too late"),

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from cableway import ConnectTimeout, DialRequest, LineClosed, MemoryServer, MemoryTransport
+from cableway.wire.codecs.choice import codec_for
+from cableway.wire.subprotocols import ALL, BASE_JSON, subprotocol
 from tests.scripted import background, refusal, settle
 
 pytestmark = pytest.mark.looptime
@@ -259,3 +261,21 @@ async def test_nothing_is_sent_after_the_end() -> None:
     await settle()
     assert server.received == []
     assert server.closed_by_client is None
+
+
+@pytest.mark.parametrize("spoken", [one.name for one in ALL])
+async def test_the_test_speaks_the_encoding_that_it_selected(spoken: str) -> None:
+    """Mappings are written and read in it; bytes go as they are."""
+    sink = Recorder()
+    transport = MemoryTransport()
+    connection, server = await asyncio.gather(transport.open(DialRequest("ws://x"), sink), transport.accept(spoken))
+    connection.resume()
+    codec = codec_for(subprotocol(spoken) or BASE_JSON)
+    connection.send(codec.encode({"command": "subscribe", "identifier": "I"}))
+    assert await server.receive() == {"command": "subscribe", "identifier": "I"}
+    server.confirm("I")
+    server.send(b"\x00")
+    await settle()
+    [[confirmation, raw]] = sink.batches
+    assert codec.decode(confirmation) == {"type": "confirm_subscription", "identifier": "I"}
+    assert raw == b"\x00"

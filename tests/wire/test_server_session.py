@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from cableway.transitions import UnexpectedEvent
-from cableway.wire.commands import Perform, Subscribe, Unsubscribe
+from cableway.wire.commands import History, Join, Perform, Subscribe, Unsubscribe
 from cableway.wire.expulsions import SERVER_RESTART, TOKEN_EXPIRED, TOO_SLOW, closed_remotely, server_restart
+from cableway.wire.positions import HistoryQuery, Member
 from cableway.wire.server_pulse import PingPlan
 from cableway.wire.server_session import (
     Ask,
@@ -129,6 +130,31 @@ def test_a_subscribe_is_asked_and_confirmed_once() -> None:
     session = accepted()
     assert session.receive(command("subscribe")) == [Ask(Subscribe("A"))]
     assert frames(session.settle(Verdict.CONFIRMED)) == [{"type": "confirm_subscription", "identifier": "A"}]
+
+
+def test_what_a_subscribe_asks_beside_comes_before_what_the_client_said_later() -> None:
+    """Confirmation, past, presence: then the next command."""
+    session = accepted()
+    session.receive(command("subscribe", history={"since": 7}, presence={"id": "ann"}))
+    session.receive(command("ping"))
+    session.receive(command("unsubscribe"))
+    confirmed, past = session.settle(Verdict.CONFIRMED)
+    assert frames([confirmed]) == [{"type": "confirm_subscription", "identifier": "A"}]
+    assert past == Ask(History("A", HistoryQuery(since=7)))
+    assert session.deliver("A", b"{}") == [SendFrame(b"{}")]
+    assert session.settle(Verdict.DONE) == [Ask(Join("A", Member("ann")))]
+    pong, ended = session.settle(Verdict.DONE)
+    assert frames([pong]) == [{"type": "pong"}]
+    assert ended == Ask(Unsubscribe("A"))
+
+
+@pytest.mark.parametrize("verdict", [Verdict.REJECTED, Verdict.FAILED])
+def test_of_a_subscription_that_is_refused_nothing_more_is_asked(verdict: Verdict) -> None:
+    """There is none whose past it could be."""
+    session = accepted()
+    session.receive(command("subscribe", history={"since": 7}, presence={"id": "ann"}))
+    assert not any(isinstance(effect, Ask) for effect in session.settle(verdict))
+    assert not session.held
 
 
 def test_what_is_transmitted_while_joining_precedes_the_confirmation() -> None:

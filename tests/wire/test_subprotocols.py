@@ -29,3 +29,9 @@ def test_only_json_travels_as_text() -> None:
     assert {one.encoding for one in ALL if one.binary} == {"msgpack", "protobuf"}
     assert not EXTENDED_JSON.binary
     assert Subprotocol(extended=True, encoding="json") == EXTENDED_JSON
+
+
+def test_protobuf_lacks_words() -> None:
+    """For presence, which the base protocol has in no encoding, and for a client's question for a sign of life."""
+    assert [one.name for one in ALL if one.presence] == ["actioncable-v1-ext-json", "actioncable-v1-ext-msgpack"]
+    assert {one.encoding for one in ALL if not one.probes} == {"protobuf"}

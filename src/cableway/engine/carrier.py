@@ -273,8 +273,8 @@ class Carrier:
             case Reject() | ConfirmHistory() | RejectHistory() | PresenceChange() | PresenceInfo():
                 self.hub.hear(frame, now)
             case Welcome(sid):
-                probes = sid is not None or ANYCABLE in self.connection.response_headers
-                self.owner.welcomed(LineFacts(probes=probes), frame)
+                answers = sid is not None or ANYCABLE in self.connection.response_headers
+                self.owner.welcomed(LineFacts(probes=answers and self.speech.dialect.probes), frame)
             case Disconnect():
                 self._break(_as_error(frame))
 

@@ -165,7 +165,7 @@ def check_protocol(connection: Connection, address: str, negotiation: Negotiatio
     agreed = negotiation.agreed(connection.subprotocol)
     if agreed is None:
         connection.abort()
-        raise UnsupportedProtocol(address, connection.subprotocol, negotiation.offer)
+        raise UnsupportedProtocol(address, connection.subprotocol, negotiation.offer, negotiation.hint)
     return agreed
 
 

@@ -14,7 +14,7 @@ from cableway.errors import CableError, ConnectError, HandshakeRefused, Unsuppor
 from cableway.events import Connecting
 from cableway.policies.classify import Cause, classify
 from cableway.redact import redact_url
-from cableway.wire.subprotocols import BASE_JSON, EXTENDED_JSON
+from cableway.wire.subprotocols import BASE_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,7 +139,7 @@ class Dials:
         request = await self.dialer.request(negotiation.offer, engine.overseer.params)
         request = await engine.credentials.carry(request)
         if restore:
-            request = engine.sessions.carry(request, extended=EXTENDED_JSON.name in negotiation.offer)
+            request = engine.sessions.carry(request, extended=negotiation.extended)
         if not counts():
             return
         engine.overseer.moved()

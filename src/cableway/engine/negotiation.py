@@ -3,6 +3,9 @@
 AnyCable chooses by *its* order, so that whoever offers both gets the base protocol, and Rails takes
 ``actioncable-unsupported`` where it is offered beside what it does not know. So the extended protocol is offered alone:
 a server without it selects none, which is the base protocol in the same dial, or it refuses the upgrade.
+
+A binary encoding is spoken only by who asks for it by name, and then nothing else is: it is offered alone, too, and a
+server without it, as AnyCable's open one, is told apart by what it selects.
 """
 
 from __future__ import annotations
@@ -10,10 +13,16 @@ from __future__ import annotations
 from typing import Final
 
 from cableway.errors import UsageError
+from cableway.wire.codecs.choice import check_available
 from cableway.wire.dialects.base import UNSUPPORTED
 from cableway.wire.subprotocols import ALL, BASE_JSON, EXTENDED_JSON, Subprotocol, subprotocol
 
 AUTO: Final = "auto"
+
+_PRO: Final = (
+    "Rails speaks JSON alone, and of AnyCable only AnyCable Pro speaks MessagePack and Protobuf: with others leave "
+    "protocol='auto'"
+)
 
 _OF_OTHER_MEANING: Final = frozenset({401, 403, 404, 407, 408, 429})
 """Client errors that have little to do with what was offered."""
@@ -24,6 +33,7 @@ class Negotiation:
 
     Raises:
         UsageError: The wish is no protocol that is known here.
+        MissingExtra: It is, but its encoding needs a package that is not installed.
     """
 
     def __init__(self, wish: str = AUTO) -> None:
@@ -32,6 +42,8 @@ class Negotiation:
             names = ", ".join(repr(one.name) for one in ALL)
             msg = f"protocol={wish!r} is not spoken here: give 'auto' or one of {names}"
             raise UsageError(msg)
+        if known is not None:
+            check_available(known)
         self._fixed = known
         self._plain = False
         # Whether the base protocol has been welcomed after the extended one was refused.
@@ -45,6 +57,17 @@ class Negotiation:
         if self._fixed == BASE_JSON or self._plain:
             return (BASE_JSON.name, UNSUPPORTED)
         return (EXTENDED_JSON.name,)
+
+    @property
+    def extended(self) -> bool:
+        """Whether the extended protocol is offered, in whatever encoding."""
+        offered = subprotocol(self.offer[0])
+        return offered is not None and offered.extended
+
+    @property
+    def hint(self) -> str:
+        """Why a server may not speak what is offered, where that is known."""
+        return _PRO if self._fixed is not None and self._fixed.binary else ""
 
     def agreed(self, selected: str | None) -> Subprotocol | None:
         """Tell what is spoken after the server selected *selected*; ``None``: nothing that was offered."""

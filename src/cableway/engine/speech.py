@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from cableway.wire.codecs.json import JSONCodec
+from cableway.wire.codecs.choice import codec_for
 from cableway.wire.dialects.base import BaseDialect
 from cableway.wire.dialects.extended import ExtendedDialect
 
@@ -26,6 +26,10 @@ class Speech:
 
     @classmethod
     def of(cls, subprotocol: Subprotocol) -> Speech:
-        """Return what goes with *subprotocol*."""
-        dialect = ExtendedDialect() if subprotocol.extended else BaseDialect()
-        return cls(subprotocol.name, JSONCodec(), dialect)
+        """Return what goes with *subprotocol*.
+
+        Raises:
+            MissingExtra: Its encoding needs a package that is not installed.
+        """
+        dialect = (ExtendedDialect if subprotocol.extended else BaseDialect)(subprotocol)
+        return cls(subprotocol.name, codec_for(subprotocol), dialect)

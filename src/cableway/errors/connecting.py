@@ -91,15 +91,15 @@ class UnsupportedProtocol(ConnectError):
 
     retryable = False
 
-    def __init__(self, url: str, selected: str | None, offered: Sequence[str]) -> None:
+    def __init__(self, url: str, selected: str | None, offered: Sequence[str], hint: str = "") -> None:
         self.selected: str | None = None if selected is None else redact_subprotocol(selected)
         """What the server chose; a token in it is cut out."""
         self.offered: tuple[str, ...] = tuple(offered)
-        chosen = printable(repr(self.selected))
+        chosen = "no subprotocol" if selected is None else f"the subprotocol {printable(repr(self.selected))}"
         super().__init__(
             url,
-            f"the server chose the subprotocol {chosen}; offered were {', '.join(self.offered)}",
-            "Is this an Action Cable or AnyCable server, and the right path?",
+            f"the server chose {chosen}; offered were {', '.join(self.offered)}",
+            hint or "Is this an Action Cable or AnyCable server, and the right path?",
         )
 
 

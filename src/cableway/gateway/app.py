@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import re
 import struct
 from typing import TYPE_CHECKING
 
@@ -18,15 +19,12 @@ from cableway.gateway.events import EventStreams
 from cableway.gateway.origins import origin_rule
 from cableway.gateway.polling import Polling
 from cableway.gateway.publications import Posted, RemoteDisconnect, read_publication
-from cableway.gateway.session import Session, Terms
+from cableway.gateway.session import Session, Terms, dialect_of
 from cableway.gateway.streams import broadcast_data
 from cableway.gateway.visitor import describe, is_there
 from cableway.redact import redact_url
 from cableway.wire.codecs.choice import codec_for, encoding_available
-from cableway.wire.codecs.json import JSONCodec
 from cableway.wire.dialects.base import SUBPROTOCOL, UNSUPPORTED
-from cableway.wire.dialects.base_server import BaseServerDialect
-from cableway.wire.dialects.extended_server import ExtendedServerDialect
 from cableway.wire.expulsions import closed_remotely
 from cableway.wire.server_pulse import PingPlan
 from cableway.wire.subprotocols import ALL, BASE_JSON, subprotocol
@@ -42,6 +40,9 @@ if TYPE_CHECKING:
 PUBLICATION_LIMIT = 16 * 1024 * 1024
 CLOSE_TIMEOUT = 1.0
 """Seconds for a client to answer a close frame."""
+
+WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
+"""As Go reads one: no space, no other digits, and nothing beyond 64 bits."""
 
 log: logging.Logger = logging.getLogger("cableway.gateway")
 
@@ -63,7 +64,7 @@ class WebSocketLine:
         self._said_goodbye = False
 
     async def messages(self) -> AsyncIterator[bytes]:
-        """Read text messages until the line is closed."""
+        """Read messages until the line is closed."""
         try:
             async for message in self._socket:
                 # Opcodes do not matter: AnyCable reads JSON from binary messages, too.
@@ -142,7 +143,7 @@ class GatewayApp:
             socket.headers[hdrs.SEC_WEBSOCKET_PROTOCOL] = chosen
         await socket.prepare(_without_subprotocols(request))
         terms = self._terms(chosen, request.query)
-        line = WebSocketLine(socket, request.transport, binary=not isinstance(terms.codec, JSONCodec))
+        line = WebSocketLine(socket, request.transport, binary=terms.binary)
         session = Session(self._house, describe(request), line, terms)
         await session.serve(line.messages())
         return socket
@@ -232,22 +233,23 @@ class GatewayApp:
 
     def _terms(self, chosen: str | None, query: Mapping[str, str]) -> Terms:
         options = self._options
-        interval, wish = options.ping_interval, query.get("pi")
-        if wish is not None:
-            try:
-                interval = float(int(wish))
-            except ValueError:
-                log.warning("the ping interval that a client asks for is no whole number: ignored")
         rails = options.flavour == "rails"
+        # Rails takes no wishes.
+        wishes: Mapping[str, str] = {} if rails else query
+        interval, wish = options.ping_interval, wishes.get("pi")
+        if wish is not None and WHOLE_NUMBER.fullmatch(wish):
+            interval = float(wish)
+        elif wish:
+            log.warning("the ping interval that a client asks for is no whole number: ignored")
         agreed = (None if rails else subprotocol(chosen)) or BASE_JSON
         pings = PingPlan(
             interval,
             self._random.uniform(0.5, 1.5),
-            query.get("ptp") or options.ping_timestamp_precision,
+            wishes.get("ptp") or options.ping_timestamp_precision,
             options.pong_timeout if agreed.extended else 0.0,
         )
-        dialect = BaseServerDialect() if rails else ExtendedServerDialect()
-        return Terms(pings, codec_for(agreed, server=True), dialect, agreed.extended, nameless=rails)
+        codec = codec_for(agreed, server=True)
+        return Terms(pings, codec, dialect_of(options.flavour), agreed.extended, binary=agreed.binary, nameless=rails)
 
 
 def publication_key(options: GatewayOptions) -> str | None:

@@ -76,13 +76,6 @@ class Clerk:
                 self._attend(command)
         return Verdict.DONE
 
-    def follow_up(self, command: Subscribe) -> None:
-        """Do what a subscribe asked for beside the subscription, now that it is confirmed."""
-        if command.history is not None:
-            self._tell_past(command.identifier, command.history)
-        if command.member is not None:
-            self._join(command.identifier, command.member)
-
     async def end(self) -> None:
         """Stop all streams and timers."""
         for _, subscription in self._channels.values():
@@ -207,7 +200,7 @@ class Clerk:
         broker = self._house.broker
         if broker is not None:
             return broker.recall(streams, query)
-        if streams:
+        if any(query.since is not None or name in query.streams for name in streams):
             what = "nothing is kept"
             raise OutOfReach(what)
         return []

@@ -16,10 +16,8 @@ from cableway.errors import MalformedFrame
 from cableway.gateway.cors import Cors
 from cableway.gateway.event_codec import EventCodec
 from cableway.gateway.event_request import commands_of_body, commands_of_query, wants_raw
-from cableway.gateway.session import Session, Terms
+from cableway.gateway.session import Session, Terms, dialect_of
 from cableway.gateway.visitor import BodyRefused, describe, read_body, watching
-from cableway.wire.dialects.base_server import BaseServerDialect
-from cableway.wire.dialects.extended_server import ExtendedServerDialect
 from cableway.wire.server_pulse import PingPlan
 from cableway.wire.server_session import Verdict
 
@@ -71,12 +69,12 @@ class EventLine:
         if self._due == 0:
             self._decide(200)
 
-    def settled(self, verdict: Verdict) -> None:
-        """All are confirmed, or one is not."""
-        self._due -= 1
-        if verdict is not Verdict.CONFIRMED:
+    def settled(self, verdict: Verdict, *, idle: bool) -> None:
+        """All are confirmed, and the past that they asked for is told; or one is not."""
+        if verdict in {Verdict.REJECTED, Verdict.FAILED}:
             self._decide(400)
-        elif self._due == 0:
+        self._due -= verdict is Verdict.CONFIRMED
+        if self._due == 0 and idle:
             self._decide(200)
 
     async def messages(self, commands: Iterable[bytes]) -> AsyncIterator[bytes]:
@@ -202,8 +200,7 @@ class EventStreams:
         options, rails = self._options, self._options.flavour == "rails"
         pings = PingPlan(options.ping_interval, self._random.uniform(0.5, 1.5), options.ping_timestamp_precision)
         codec = EventCodec(unwrap=request.method == hdrs.METH_GET, raw=wants_raw(request.query))
-        dialect = BaseServerDialect() if rails else ExtendedServerDialect()
-        return Terms(pings, codec, dialect, nameless=rails)
+        return Terms(pings, codec, dialect_of(options.flavour), nameless=rails)
 
 
 async def _commands(request: web.Request) -> list[bytes]:

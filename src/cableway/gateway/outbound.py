@@ -14,7 +14,7 @@ class Line(Protocol):
     """The WebSocket under the queue."""
 
     async def send(self, frame: bytes) -> None:
-        """Write one text message; wait while the client does not read.
+        """Write one message; wait while the client does not read.
 
         Raises:
             OSError: The line is gone.

@@ -72,7 +72,7 @@ class PollLine:
         self.accepted = True
         self._changed.set()
 
-    def settled(self, verdict: Verdict) -> None:
+    def settled(self, verdict: Verdict, *, idle: bool) -> None:
         """Nothing depends on it here."""
 
     async def messages(self) -> AsyncIterator[bytes]:

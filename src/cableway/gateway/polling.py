@@ -16,10 +16,9 @@ from aiohttp import hdrs, web
 
 from cableway.gateway.cors import POLL_ID, Cors
 from cableway.gateway.poll_line import PollLine
-from cableway.gateway.session import Session, Terms
+from cableway.gateway.session import Session, Terms, dialect_of
 from cableway.gateway.visitor import BodyRefused, describe, read_body, watching
 from cableway.wire.codecs.json import JSONCodec
-from cableway.wire.dialects.base_server import BaseServerDialect
 from cableway.wire.dialects.extended_server import ExtendedServerDialect
 from cableway.wire.frames import Disconnect
 from cableway.wire.server_pulse import PingPlan
@@ -108,9 +107,10 @@ class Polling:
 
     def _enter(self, request: web.Request, spoken: Subprotocol) -> PollLine:
         rails = self._options.flavour == "rails"
-        dialect = BaseServerDialect() if rails else ExtendedServerDialect()
         # Each poll is a beat: pings on top would cut every one of them short.
-        terms = Terms(PingPlan(0), JSONCodec(), dialect, spoken.extended, nameless=rails, patient=True)
+        terms = Terms(
+            PingPlan(0), JSONCodec(), dialect_of(self._options.flavour), spoken.extended, nameless=rails, patient=True
+        )
         line = PollLine(keepalive=self._options.poll_keepalive_timeout)
         session = Session(self._house, describe(request), line, terms, line)
         self._house.counters["poll_sessions"] += 1

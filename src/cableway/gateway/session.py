@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import frozen
 
 from cableway.auth.jwts import Verified
+from cableway.errors import NotSupported
 from cableway.gateway.cache import KeptSession
 from cableway.gateway.connection import Request, identifiers_text
 from cableway.gateway.desk import Clerk, call
@@ -23,9 +24,10 @@ from cableway.gateway.stats import ODDITIES
 from cableway.gateway.streams import broadcast_value
 from cableway.gateway.subscription import run
 from cableway.redact import printable
-from cableway.wire.commands import Subscribe
+from cableway.wire.dialects.base_server import RailsServerDialect
+from cableway.wire.dialects.extended_server import ExtendedServerDialect
 from cableway.wire.expulsions import TOKEN_EXPIRED, TOO_SLOW, Expulsion
-from cableway.wire.server_session import Ask, CloseLine, Effect, Leave, Note, SendFrame, ServerSession, Verdict, WakeAt
+from cableway.wire.server_session import Ask, CloseLine, Effect, Leave, Note, SendFrame, ServerSession, WakeAt
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from cableway.wire.dialects.base_server import BaseServerDialect
     from cableway.wire.dialects.extended_server import ExtendedFrame
     from cableway.wire.server_pulse import PingPlan
+    from cableway.wire.server_session import Verdict
 
 RESTORE_HEADER = "X-ANYCABLE-RESTORE-SID"
 """Names the session to restore; it counts before the query parameter ``sid``."""
@@ -57,6 +60,8 @@ class Terms:
     dialect: BaseServerDialect
     extended: bool = False
     """Whether it can be restored, and presence lasts."""
+    binary: bool = False
+    """Whether frames are no text."""
     nameless: bool = False
     """Whether it is not told its id, as by Rails."""
     patient: bool = False
@@ -69,8 +74,13 @@ class Witness(Protocol):
     def let_in(self) -> None:
         """The client is let in. If it is not, the line is closed."""
 
-    def settled(self, verdict: Verdict) -> None:
-        """The next command has been carried out, and all that it brought is queued."""
+    def settled(self, verdict: Verdict, *, idle: bool) -> None:
+        """The next command has been carried out, and all that it brought is queued; *idle*: and it was the last one."""
+
+
+def dialect_of(flavour: str) -> BaseServerDialect:
+    """Return the dialect of a server of this flavour: the extended one, which reads the base one, or that alone."""
+    return RailsServerDialect() if flavour == "rails" else ExtendedServerDialect(since_may_be_false=flavour == "strict")
 
 
 class Session:
@@ -145,8 +155,15 @@ class Session:
             task.cancel()
 
     def deliver(self, identifier: str, broadcast: Broadcast) -> None:
-        """Send a message to *identifier*, if that is subscribed."""
-        self._carry_out(self._machine.deliver(identifier, broadcast.frame_for(identifier, self._codec)))
+        """Send a message to *identifier*, if that is subscribed, and if its encoding can write the message."""
+        try:
+            frame = broadcast.frame_for(identifier, self._codec)
+        except (NotSupported, TypeError) as error:
+            # Others may have it in theirs.
+            self._count("unwritable")
+            log.debug("a message is not sent to a client: %s", error)
+            return
+        self._carry_out(self._machine.deliver(identifier, frame))
 
     def revoke(self, identifier: str) -> None:
         """Take a confirmed subscription back."""
@@ -221,10 +238,9 @@ class Session:
                 case Ask(command):
                     verdict = await self._clerk.run(command)
                     self._carry_out(self._machine.settle(verdict))
-                    if isinstance(command, Subscribe) and verdict is Verdict.CONFIRMED:
-                        self._clerk.follow_up(command)
                     if self._witness is not None:
-                        self._witness.settled(verdict)
+                        idle = self._machine.running is None and not self._machine.held
+                        self._witness.settled(verdict, idle=idle)
                 case Leave(identifiers):
                     for identifier in identifiers:
                         await self._clerk.hang_up(identifier)

@@ -59,6 +59,9 @@ class GatewayStats:
     """Those of them that could not be answered in full, and so were refused."""
     whispers: int = 0
     """Whispers passed on."""
+    unwritable: int = 0
+    """Messages that a client did not get because its encoding cannot hold them: who is present, in Protobuf; and what
+    is nested more than some 250 levels deep, in any but JSON."""
     event_streams: int = 0
     """Sessions over server-sent events. Part of ``sessions``, as is the next one."""
     poll_sessions: int = 0

@@ -59,7 +59,12 @@ class Broadcast:
         return other
 
     def frame_for(self, identifier: str, codec: Codec) -> bytes:
-        """Compose the frame for all subscriptions named *identifier* that speak so."""
+        """Compose the frame for all subscriptions named *identifier* that speak so.
+
+        Raises:
+            NotSupported: The encoding has no word for messages of this type.
+            TypeError: It cannot write this message.
+        """
         key = (codec.name, identifier)
         frame = self._frames.get(key)
         if frame is None:

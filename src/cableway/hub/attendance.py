@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cableway.hub.effects import HubEffect, Send
-from cableway.hub.presence import PresenceBook
+from cableway.hub.presence import LAPSES, PresenceBook
 from cableway.hub.wish import Stand
 from cableway.wire.frames import PresenceChange
 
@@ -23,8 +23,8 @@ class Attendance:
     """A book for each wish whose presence somebody asked for, or of which news came."""
 
     def __init__(self, wishes: Mapping[str, Wish], random: Random, ask: Callable[[HubEffect], None]) -> None:
-        self.lasts: bool = False
-        """Whether presence lasts as long as the line, as on the extended protocol."""
+        self.lacks: str = LAPSES
+        """Why the line keeps no presence; empty where it does."""
         self._wishes = wishes
         self._random = random
         self._ask = ask
@@ -72,7 +72,7 @@ class Attendance:
         book = self._books.get(wish)
         if book is not None:
             book.identifier = wish.identifier or ""
-            book.confirmed(now, lapses=not self.lasts, entered=entered)
+            book.confirmed(now, lacks=self.lacks, entered=entered)
             self.hand_on(wish)
 
     def down(self, wish: Wish) -> None:

@@ -12,12 +12,14 @@ from cableway.hub.effects import Resync
 from cableway.hub.freshness import Freshness
 from cableway.hub.mailbox import Mailbox
 from cableway.hub.places import Places
+from cableway.hub.presence import lacking
 from cableway.hub.recall.historian import Historian
 from cableway.hub.recall.recall import Recall
 from cableway.hub.router import Router
 from cableway.hub.wish import Handle, Stand, Turn, Wish
 from cableway.states import SubscriptionState
 from cableway.types import Identifier, MaybeAwaitable
+from cableway.wire.codecs.json import JSONCodec
 from cableway.wire.frames import Confirm, ConfirmHistory, HistoryAnswer, Ping, PresenceNews, Reject, RejectHistory
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ class Hub:
         self._driver.router = self.router
         self.attendance: Attendance = Attendance(self._wishes, random, self._ask)
         self._driver.attendance = self.attendance
-        self.attendance.lasts = dialect.extended
+        self.attendance.lacks = lacking(dialect)
         self.historian.on_doubt = self.attendance.gap
 
     def drain(self) -> list[HubEffect]:
@@ -141,12 +143,12 @@ class Hub:
     def leave(self, handle: Handle, now: float, *, flush: bool = True) -> None:
         """Give a handle back. The last one to leave ends the subscription; with *flush* once its commands are safe."""
         wish = handle.wish
+        self.freshness.ignore(handle)
         if handle not in wish.handles:
             return
         wish.handles.remove(handle)
         self.attendance.gone(handle, now)
         self.router.let_go(handle.mailbox)
-        self.freshness.ignore(handle)
         if not handle.refused_for_good:
             handle.state = SubscriptionState.CLOSED
             handle.tell(None)
@@ -176,11 +178,12 @@ class Hub:
 
     def speak(self, codec: Codec, dialect: BaseDialect) -> None:
         """Read what comes from now on by another encoding or dialect. What is unread keeps its own."""
-        if type(codec) is type(self._codec) and type(dialect) is type(self._dialect):
+        if codec.name == self._codec.name and dialect.name == self._dialect.name:
             return
         self._codec, self._dialect = codec, dialect
         self.historian.extended, self.historian.protocol = dialect.extended, dialect.name
-        self.attendance.lasts = dialect.extended
+        self.attendance.lacks = lacking(dialect)
+        self.router.learns = isinstance(codec, JSONCodec)
         for wish in self.wishes:
             wish.decoder = self._decoder(wish.identifier or "")
             for handle in wish.handles:
@@ -198,7 +201,7 @@ class Hub:
         """
         self._driver.line_up(transport, protocol)
         self._renounced.clear()
-        self.historian.restored = restored is not None
+        self.historian.server += restored is None
         for wish in self.wishes:
             self._driver.turn(wish, Turn.LINE_UP, now)
         # All of them before anybody is asked for: what the server has already, it would not answer.
@@ -360,6 +363,8 @@ class Hub:
         wish.recall.end()
         for handle in handles:
             handle.mailbox.decode = other.decoder.messages
+            wish.stale -= handle.stale_at is not None
+            other.stale += handle.stale_at is not None
             self._seat(handle, other, now)
 
     def _drop(self, wish: Wish) -> None:

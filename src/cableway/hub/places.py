@@ -99,7 +99,10 @@ class Places:
         others = [other.done.get(stream) for other in wish.handles if other.options.commit == "ack"]
         together = lowest(others)
         if self._store is not None and wish.identifier is not None and together is not None:
-            self._store.save(wish.identifier, Bookmark({stream: together}, wish.recall.bookmark.since))
+            # A stream of which nothing was acknowledged yet is asked for by the time: that must not pass its messages.
+            marked = wish.recall.bookmark
+            since = marked.since if all(marked.streams.keys() <= other.done.keys() for other in wish.handles) else None
+            self._store.save(wish.identifier, Bookmark({stream: together}, since))
 
     def close(self, wishes: Iterable[Wish]) -> None:
         """The cable was closed. A store opens again by itself when it is used again."""
@@ -107,8 +110,8 @@ class Places:
             try:
                 self._store.close()
             except Exception as error:  # noqa: BLE001 - what it could not write is told
-                for wish in wishes:
-                    self._tell(wish, error)
+                for handle in [handle for wish in wishes for handle in wish.handles]:
+                    handle.tell(PositionsNotSaved(error))
 
     def _save(self, wish: Wish, bookmark: Bookmark) -> None:
         assert self._store is not None  # noqa: S101 - asked before

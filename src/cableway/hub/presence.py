@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from cableway.events import Event
+    from cableway.wire.dialects.base import BaseDialect
     from cableway.wire.frames import PresenceChange, PresenceInfo
     from cableway.wire.positions import Member
 
@@ -34,12 +35,24 @@ LAPSES = (
     "and Rails has none"
 )
 
+WORDLESS = (
+    "the schema of Protobuf has no words for presence: speak the extended protocol in another encoding, such as "
+    "protocol='actioncable-v1-ext-msgpack'"
+)
+
 SILENT = (
     "the server does not answer who is present: AnyCable is silent where the channel does not allow presence, and "
     "needs a broker for it"
 )
 
 FAILED = "the server could not tell who is present: its broker failed, or it has none"
+
+
+def lacking(dialect: BaseDialect) -> str:
+    """Tell why a line that speaks *dialect* keeps no presence; empty where it does."""
+    if dialect.presence:
+        return ""
+    return WORDLESS if dialect.extended else LAPSES
 
 
 class PresenceBook:
@@ -68,7 +81,7 @@ class PresenceBook:
         self._wish: Member | None = None
         self._said: Member | None = None
         self._live = False
-        self._lapses = False
+        self._lacks = ""
         self._asked = 0
         self._wanted = 0
         self._out = False
@@ -123,17 +136,17 @@ class PresenceBook:
 
     # What the line does
 
-    def confirmed(self, now: float, *, lapses: bool = False, entered: Member | None = None) -> None:
-        """The subscription is live; *lapses* if presence does not last on its protocol.
+    def confirmed(self, now: float, *, lacks: str = "", entered: Member | None = None) -> None:
+        """The subscription is live.
 
         Args:
             now: The time.
-            lapses: Whether the line's protocol keeps no presence.
+            lacks: Why the line's protocol keeps no presence; empty where it does.
             entered: Who was in the subscribe command that was confirmed.
         """
         if self._live:
             return
-        self._live, self._lapses, self._said, self._told = True, lapses, entered, False
+        self._live, self._lacks, self._said, self._told = True, lacks, entered, False
         self._failures = 0
         self._speak()
         if self.watched or self._wanted > max(self.answered, self.failed):
@@ -141,7 +154,8 @@ class PresenceBook:
 
     def line_down(self) -> None:
         """The subscription is live no more; the last known set stays, and is no longer taken for true."""
-        self._live = self._lapses = self.synced = self._out = self._again = False
+        self._live = self.synced = self._out = self._again = False
+        self._lacks = ""
         self._said = self.deadline = None
         self._unanswered = 0
         self._changes.clear()
@@ -210,9 +224,9 @@ class PresenceBook:
     def _speak(self) -> None:
         if not self._live:
             return
-        if self._lapses:
+        if self._lacks:
             if self._wish is not None:
-                self._tell(LAPSES)
+                self._tell(self._lacks)
             return
         wish, said = self._wish, self._said
         if said is not None and (wish is None or wish.id != said.id):
@@ -224,8 +238,8 @@ class PresenceBook:
     def _need(self, now: float) -> None:
         if not self._live or self._out:
             return
-        if self._lapses:
-            self._tell(LAPSES)
+        if self._lacks:
+            self._tell(self._lacks)
             return
         self._asked += 1
         self._out, self._again = True, False

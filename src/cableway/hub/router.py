@@ -41,6 +41,8 @@ class Router:
         """Messages that went nowhere: ``unknown`` identifier, ``unwanted``, ``early`` beyond the limit."""
         self.wishes = wishes
         """By identifier."""
+        self.learns: bool = True
+        """Whether frames are text, which can be told by how they begin and end."""
         self._heads: dict[bytes, Wish] = {}
         self._ask = ask
         self._historian = historian
@@ -84,10 +86,11 @@ class Router:
             return
         message = Message(data.message, at, stream=data.stream, epoch=data.epoch, offset=data.offset)
         if wish.stand in _LIVE:
-            self._learn(wish, raw)
+            if self.learns:
+                self._learn(wish, raw)
             wish.heard = now
             wish.recall.intake.take(message, len(raw), now)
-            if data.stream is not None and (tail := wish.recall.ledger.learn(raw, message)) is not None:
+            if self.learns and data.stream is not None and (tail := wish.recall.ledger.learn(raw, message)) is not None:
                 wish.decoder.places[tail.decode()] = (data.stream, data.epoch or "")
         elif wish.stand not in _WAITING:
             self.counts["unwanted"] += 1

@@ -97,7 +97,9 @@ _LINES: dict[type[Event], Callable[[Any], Line]] = {
         (printable(event.source), printable(event.target or "any other shard"), event.delay, event.error),
     ),
     events.Recovered: lambda event: (
-        logging.INFO if event.recovery is Recovery.COMPLETE else logging.WARNING,
+        logging.INFO
+        if event.recovery is Recovery.COMPLETE or event.reason.endswith(events.NO_PAST)
+        else logging.WARNING,
         "%s: recovery %s, %d messages replayed%s",
         (event.recovery.value, event.replayed, f": {event.reason}" if event.reason else ""),
     ),

@@ -38,7 +38,7 @@ class Sink(Protocol):
     """Takes what a connection received. Called on the event loop, never concurrently."""
 
     def frames(self, batch: list[bytes]) -> None:
-        """Take whole text messages, in order, as owned bytes. Must neither block nor raise."""
+        """Take whole messages, in order, as owned bytes. Must neither block nor raise."""
 
     def lost(self, code: int | None, reason: str, error: BaseException | None) -> None:
         """Learn that the line is gone; called once, last, whoever ended it.
@@ -66,7 +66,10 @@ class Connection(Protocol):
         ...
 
     def send(self, frame: bytes) -> None:
-        """Write one text message. Buffers; never blocks. Does nothing once the line is gone."""
+        """Write one message, as text or not, as the selected subprotocol has it.
+
+        Buffers; never blocks. Does nothing once the line is gone.
+        """
 
     async def drain(self) -> None:
         """Wait until the buffer is low enough to send more, or the line is gone. Cancelling it loses nothing."""

@@ -12,11 +12,12 @@ Example::
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from cableway.errors import ConnectTimeout, LineClosed
+from cableway.wire.codecs.choice import codec_for
+from cableway.wire.subprotocols import BASE_JSON, subprotocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +64,7 @@ class MemoryTransport:
         """Take the next dial, waiting for one if need be, and return the server's end of the line.
 
         With no *subprotocol* selected the line speaks the base protocol; ``"actioncable-v1-ext-json"`` makes the test
-        an AnyCable server.
+        an AnyCable server, and so does the name of a binary encoding.
         """
         request, sink, taken = await self._next()
         connection = MemoryConnection(sink, subprotocol)
@@ -113,7 +114,7 @@ class MemoryConnection:
         return not self._reading
 
     def send(self, frame: bytes) -> None:
-        """Write one text message."""
+        """Write one message."""
         if self._end is None:
             self.server.took(frame)
 
@@ -183,11 +184,12 @@ class MemoryServer:
         """Close code and reason, once the client said goodbye."""
         self.over: asyncio.Event = asyncio.Event()
         """Set once the line has ended."""
+        self._codec = codec_for(subprotocol(connection.subprotocol) or BASE_JSON, server=True)
         self._inbox: asyncio.Queue[bytes] = asyncio.Queue()
 
     def send(self, *frames: Mapping[str, Any] | str | bytes) -> None:
-        """Send *frames* in one go: mappings as JSON, text and bytes as they are."""
-        self.connection.arrive([_raw(frame) for frame in frames])
+        """Send *frames* in one go: mappings in the encoding of the line, text and bytes as they are."""
+        self.connection.arrive([self._raw(frame) for frame in frames])
 
     def welcome(self) -> None:
         """Send ``welcome``."""
@@ -207,15 +209,14 @@ class MemoryServer:
 
     async def receive(self) -> dict[str, Any]:
         """Return the next command of the client."""
-        command: dict[str, Any] = json.loads(await self._inbox.get())
-        return command
+        return self._read(await self._inbox.get())
 
     @property
     def received(self) -> list[dict[str, Any]]:
         """Take all commands that have come and were not looked at."""
         out = []
         while not self._inbox.empty():
-            out.append(json.loads(self._inbox.get_nowait()))
+            out.append(self._read(self._inbox.get_nowait()))
         return out
 
     def close(self, code: int = 1000, reason: str = "") -> None:
@@ -234,14 +235,16 @@ class MemoryServer:
         """Take note of the end."""
         self.over.set()
 
+    def _read(self, frame: bytes) -> dict[str, Any]:
+        return self._codec.decode(frame) or {}
+
+    def _raw(self, frame: Mapping[str, Any] | str | bytes) -> bytes:
+        if isinstance(frame, bytes):
+            return frame
+        return frame.encode() if isinstance(frame, str) else self._codec.encode(frame)
+
 
 def _abandon(taken: asyncio.Future[MemoryConnection]) -> None:
     """See to it that a line accepted in the very turn in which the client gave up does not stay behind."""
     if taken.done() and not taken.cancelled() and taken.exception() is None:
         taken.result().abort()
-
-
-def _raw(frame: Mapping[str, Any] | str | bytes) -> bytes:
-    if isinstance(frame, bytes):
-        return frame
-    return (frame if isinstance(frame, str) else json.dumps(frame, separators=(",", ":"), ensure_ascii=False)).encode()

@@ -310,7 +310,21 @@ def _run_held(session: ServerSession, _fact: object) -> list[Effect]:
 
 def _finish(session: ServerSession, verdict: Verdict) -> list[Effect]:
     command, session.running = session.running, None
-    return session.step_subscription(command.identifier, verdict.value) if command is not None else []
+    if command is None:
+        return []
+    if isinstance(command, Subscribe) and verdict is Verdict.CONFIRMED:
+        # Before all that the client said later: a subscribe is carried out as a whole.
+        session.held.extendleft(reversed(_asked_beside(command)))
+    return session.step_subscription(command.identifier, verdict.value)
+
+
+def _asked_beside(command: Subscribe) -> list[HeldCommand]:
+    beside: list[HeldCommand] = []
+    if command.history is not None:
+        beside.append(History(command.identifier, command.history))
+    if command.member is not None:
+        beside.append(Join(command.identifier, command.member))
+    return beside
 
 
 def _finish_unheard(session: ServerSession, verdict: Verdict) -> list[Effect]:

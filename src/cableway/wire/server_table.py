@@ -1,6 +1,7 @@
 """The server's half of a session as data: states, events, and what each pair leads to.
 
 Rule 1. The application runs a client's commands in the order in which they came: one at a time, the others held.
+        What a subscribe asks for beside the subscription belongs to it: past and presence come before the next command.
 Rule 2. Nothing is asked of the application, and no ping is sent, before it accepted the session.
 Rule 3. What came before the client left is still run. Once *we* end the session, what is held is dropped.
 Rule 4. A repeated subscribe is answered with silence. An unsubscribe is never answered.

@@ -33,6 +33,16 @@ class Subprotocol:
         """Whether frames travel as binary messages."""
         return self.encoding != JSON
 
+    @property
+    def presence(self) -> bool:
+        """Whether it tells who is present: the schema of Protobuf has no words for it."""
+        return self.extended and self.encoding != PROTOBUF
+
+    @property
+    def probes(self) -> bool:
+        """Whether a client can ask for a sign of life in it: the schema of Protobuf has no word for that."""
+        return self.encoding != PROTOBUF
+
 
 BASE_JSON: Final = Subprotocol(extended=False, encoding=JSON)
 EXTENDED_JSON: Final = Subprotocol(extended=True, encoding=JSON)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from cableway.events import Gap, Recovered
 from cableway.hub.effects import Send
+from cableway.hub.recall.limits import ANSWER
 from cableway.hub.recall.listings import Listing
+from cableway.states import Recovery
 from cableway.wire.commands import History, Subscribe
 from cableway.wire.frames import ConfirmHistory, Data, Ping, RejectHistory
 from cableway.wire.message import Message
@@ -82,6 +84,12 @@ class Archive(Desk):
         if identifier(name) not in (restored or ()):
             self.confirm(name)
 
+    def ignore(self) -> None:
+        """Leave the open question unanswered, and beat meanwhile."""
+        self.wait(ANSWER - 1)
+        self.beat()
+        self.wait(1)
+
     # What came out
 
     def asked(self) -> list[HistoryQuery]:
@@ -120,5 +128,16 @@ def begun(last: int = 1, *, name: str = "A", timed: bool = True, **options: Any)
 def ask(archive: Archive, handle: Handle, query: HistoryQuery) -> list[Any]:
     """Have the holder ask to see the past; return where the answer will be."""
     answers: list[Any] = []
-    handle.wish.recall.list(Listing(query, answers.append, SERVER), archive.now)
+    handle.wish.recall.lookback.add(Listing(query, answers.append, SERVER), archive.now)
     return answers
+
+
+def outcome(archive: Archive, handle: Handle) -> tuple[bool, int, str]:
+    """Return the last account: whether it is complete, how many were replayed, and why it is not."""
+    told = archive.outcomes(handle)[-1]
+    return told.recovery is Recovery.COMPLETE, told.replayed, told.reason
+
+
+def unknown(archive: Archive, handle: Any) -> bool:
+    """Tell whether the last account says that something may be missing."""
+    return archive.outcomes(handle)[-1].recovery is Recovery.UNKNOWN

@@ -143,3 +143,14 @@ def test_what_may_be_missing_makes_presence_doubtful() -> None:
     account.doubts.append("late")
     account.give()
     assert doubted == [(handle.wish, 7.0), (handle.wish, 8.0)]
+
+
+def test_outside_of_a_recovery_only_doubts_are_told() -> None:
+    """What is settled without one is delivered; where nothing may be missing there is no account to give."""
+    archive, handle, account = opened()
+    account.doubts.append("of before")
+    account.settle(Settlement([(message(1), 10)]))
+    assert (archive.events(handle), offsets(handle)) == ([], [1])
+    account.settle(Settlement([(message(2), 10)], "late"))
+    account.doubt("cut short")
+    assert (archive.events(handle), offsets(handle)) == ([unknown("late"), unknown("cut short")], [2])

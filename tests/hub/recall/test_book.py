@@ -25,6 +25,11 @@ def at(last: int | None) -> Book:
     return Book("s", "e", last)
 
 
+def begun(book: Book) -> list[int | None]:
+    """Begin with what is held; return what is delivered."""
+    return [step[0].offset for step in settle_first(Ledger(), book).steps if isinstance(step, tuple)]
+
+
 def run_out(book: Book) -> list[int | None]:
     """Take all that has its turn."""
     out = []
@@ -77,13 +82,18 @@ def test_without_a_place_nothing_has_its_turn() -> None:
 
 
 def test_a_forgotten_place_brings_nothing_again() -> None:
-    """It begins with whatever comes next; what was delivered before of that era is not delivered again."""
+    """Where the server did not answer: it begins with whatever comes next that was not delivered before."""
     book = Book("s", "e", 5, mark=5, hole_at=3.0)
-    book.forget()
+    book.forget(refused=False)
     assert (book.position, book.mark, book.hole_at) == (None, None, None)
-    hold(book, 5, 4, 7)
-    steps = settle_first(Ledger(), book).steps
-    assert [step[0].offset for step in steps if isinstance(step, tuple)] == [7]
+    assert begun(hold(book, 5, 4, 7)) == [7]
+
+
+def test_below_a_place_that_was_refused_all_is_new() -> None:
+    """The server has nothing of the old messages any more, or has begun the stream anew."""
+    book = at(5)
+    book.forget(refused=True)
+    assert begun(hold(book, 4, 5)) == [4, 5]
 
 
 def test_two_books_are_never_the_same() -> None:

@@ -30,7 +30,7 @@ def test_its_way_out_is_the_hub_s() -> None:
 def test_a_line_speaks_of_no_places_until_it_is_told() -> None:
     """A cable begins on the base protocol's terms: no past, and no server known from before."""
     historian = Historian(lambda _: None)
-    assert (historian.extended, historian.restored, historian.pinged) == (False, False, None)
+    assert (historian.extended, historian.server, historian.pinged) == (False, 0, None)
 
 
 def test_all_holders_are_told_and_given() -> None:
@@ -70,7 +70,7 @@ def test_the_last_ping_with_a_time_counts() -> None:
     """It is what the server had told by then; a beat without a time takes nothing back."""
     historian = Historian(lambda _: None)
     historian.beaten(None, 1.0)
-    assert (historian.pinged, historian.clock.at(1.0)) == (None, None)
+    assert (historian.pinged, historian.clock.at(1.0), historian.beaten_at) == (None, None, 1.0)
     historian.beaten(SERVER * 1000, 100.0)
     assert (historian.pinged, historian.clock.at(103.0)) == (SERVER, SERVER + 3)
     historian.beaten("later", 104.0)

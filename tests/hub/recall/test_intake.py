@@ -144,12 +144,25 @@ def test_a_stream_that_was_just_heard_does_not_begin_anew() -> None:
     assert (offsets(handle), duplicates(handle)) == ([6], 2)
 
 
-def test_a_stream_begun_anew_may_have_lost_its_first_messages() -> None:
+@pytest.mark.parametrize("first", [2, 3])
+def test_a_stream_begun_anew_may_have_lost_its_first_messages(first: int) -> None:
     """They are told as a gap; the server would not know of what was lost with the old run."""
     archive, handle = begun(5)
     archive.wait(RESTART_IDLE)
-    archive.tell(3)
-    assert (offsets(handle), archive.gaps(handle)) == ([3], [(1, 2, False)])
+    archive.tell(first)
+    assert (offsets(handle), archive.gaps(handle)) == ([first], [(1, first - 1, False)])
+
+
+def test_a_first_message_is_one_however_short_the_silence() -> None:
+    """A line that stood still brings the end of the old run late; long after the run began, 1 begins the next one."""
+    archive, handle = begun()
+    archive.wait(2 * RESTART_IDLE)
+    archive.tell(2, 2)
+    archive.tell(1)
+    assert offsets(handle) == [2, 1]
+    archive.wait(RESTART_IDLE / 2)
+    archive.tell(1)
+    assert (offsets(handle), duplicates(handle)) == ([], 2)
 
 
 def test_live_copies_of_the_past_are_doubles_however_late() -> None:
@@ -166,16 +179,37 @@ def test_live_copies_of_the_past_are_doubles_however_late() -> None:
     assert offsets(handle) == [1]
 
 
-def test_a_new_era_is_told_and_gone_on_with() -> None:
+@pytest.mark.parametrize("first", [1, 3, 6, 9])
+def test_a_new_era_is_told_and_gone_on_with(first: int) -> None:
     """Nobody knows how the old numbering ended: an account says so, and the messages go on from there."""
     archive, handle = begun(5)
-    archive.tell(1, 2, epoch="f")
+    archive.tell(first, first + 1, epoch="f")
     (outcome,) = archive.outcomes(handle)
     assert outcome.recovery is Recovery.UNKNOWN
     assert "anew" in outcome.reason
-    assert offsets(handle) == [1, 2]
-    archive.tell(2, epoch="f")
+    assert offsets(handle) == [first, first + 1]
+    archive.tell(first + 1, epoch="f")
     assert duplicates(handle) == 1
+
+
+def test_a_new_era_is_accounted_for_by_itself() -> None:
+    """Gaps of the old one were told in their time, and are no reason of this account."""
+    archive, handle = begun(gaps="announce")
+    archive.tell(3)
+    archive.tell(1, epoch="f")
+    (outcome,) = archive.outcomes(handle)
+    assert "in between" not in outcome.reason
+    assert archive.gaps(handle) == [(2, 2, False)]
+
+
+def test_presence_is_doubtful_from_the_present_on() -> None:
+    """Who came and went before a gap was met may be told by what was missing."""
+    archive, _ = begun(5)
+    doubted: list[float] = []
+    archive.hub.historian.on_doubt = lambda _, now: doubted.append(now)
+    archive.wait(RESTART_IDLE)
+    archive.tell(3)
+    assert doubted == [archive.now]
 
 
 def test_what_the_first_message_overtook_by_far_is_a_gap() -> None:
@@ -185,6 +219,7 @@ def test_what_the_first_message_overtook_by_far_is_a_gap() -> None:
     archive.wait(GRACE)
     archive.tell(5, 6, 5, 4)
     assert (offsets(handle), archive.gaps(handle)) == ([7], [(5, 6, False), (4, 4, False)])
+    assert duplicates(handle) == 2
     archive.wait(RESTART_IDLE)
     archive.tell(1)
     assert offsets(handle) == [1]
@@ -226,6 +261,9 @@ def test_who_has_nothing_to_say_saves_no_place() -> None:
     archive.tell(2)
     assert list(archive.hub.historian.moved) == [handle.wish]
     assert handle.wish.recall.bookmark.streams["s"].offset == 3
+    archive.effects()
+    archive.route(placed(4))
+    assert list(archive.hub.historian.moved) == [handle.wish]
 
 
 arrivals = st.lists(st.tuples(st.sampled_from("st"), st.integers(1, 12), st.sampled_from([0.0, 0.05])), max_size=40)
@@ -246,3 +284,12 @@ def test_each_stream_is_delivered_in_order_and_once(arrivals: list[tuple[str, in
         assert places == sorted(set(places))
     assert {one.offset for one in found} <= {offset for _, offset, _ in arrivals}
     assert handle.wish.identifier == identifier("A")
+
+
+def test_holes_that_closed_hold_no_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there were."""
+    monkeypatch.setattr("cableway.hub.recall.intake.HELD_BYTES", 1000)
+    archive, handle = begun()
+    for offset in range(2, 60, 2):
+        archive.tell(offset + 1, offset)
+    assert (archive.gaps(handle), offsets(handle)) == ([], list(range(2, 60)))

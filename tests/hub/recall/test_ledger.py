@@ -113,7 +113,7 @@ def test_what_is_held_has_its_turn_first() -> None:
 def test_a_forgotten_place_has_to_be_found_anew() -> None:
     """The ending is still known, and says nothing of what comes next."""
     ledger = learned()
-    ledger.books["s"].forget()
+    ledger.books["s"].forget(refused=True)
     assert ledger.advance(run(2), NOW) == 0
 
 

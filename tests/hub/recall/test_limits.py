@@ -8,7 +8,8 @@ import pytest
 
 from cableway.hub.effects import Doubt
 from cableway.hub.recall.healing import EVERY, GRACE
-from cableway.hub.recall.limits import ANSWER, HELD_BYTES, HELD_MESSAGES, OLD, RESTART_IDLE
+from cableway.hub.recall.limits import ANSWER, HELD_BYTES, HELD_MESSAGES, OLD, RESTART_IDLE, SILENT, VERDICT
+from cableway.policies.vigil import PATIENCE
 from cableway.states import Recovery
 from tests.hub.recall.archive import ONE_STREAM, Archive, message, offsets
 
@@ -41,13 +42,33 @@ def test_an_answer_has_its_time() -> None:
     assert not any(isinstance(effect, Doubt) for effect in archive.effects())
 
 
-def test_silence_is_met_by_time() -> None:
-    """The server is asked for a sign of life, and the account says that it did not answer."""
+@pytest.mark.parametrize("before", [0.1, SILENT])
+def test_a_server_that_beats_but_does_not_answer_will_not(before: float) -> None:
+    """It is asked for a sign of life, and the account says that it did not answer."""
+    archive, handle = begun()
+    archive.fall(ONE_STREAM)
+    archive.wait(ANSWER - before)
+    archive.beat()
+    archive.wait(before)
+    assert "did not answer" in (reason(archive, handle) or "")
+    assert [effect for effect in archive.effects() if isinstance(effect, Doubt)]
+
+
+def test_a_server_of_which_nothing_is_heard_may_have_no_line() -> None:
+    """It is asked for a sign of life, and waited for until that has been decided; then no longer."""
     archive, handle = begun()
     archive.fall(ONE_STREAM)
     archive.wait(ANSWER)
-    assert "did not answer" in (reason(archive, handle) or "")
     assert [effect for effect in archive.effects() if isinstance(effect, Doubt)]
+    archive.wait(VERDICT - 0.01)
+    assert archive.outcomes(handle) == []
+    archive.wait(0.01)
+    assert "did not answer" in (reason(archive, handle) or "")
+
+
+def test_a_dead_line_is_given_up_before_its_answers_are() -> None:
+    """So that all is asked anew on the next one, and not reported as unknown."""
+    assert VERDICT > PATIENCE
 
 
 @pytest.mark.parametrize(("short", "doubted"), [(0.1, False), (0.0, True)])

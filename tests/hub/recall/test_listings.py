@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cableway.errors import CableError, HistoryRejected, HistoryTimeout, NotConnected
+from cableway.errors import CableError, HistoryRejected, NotConnected
 from cableway.hub.recall.ledger import Ledger
-from cableway.hub.recall.limits import ANSWER
 from cableway.hub.recall.listings import Listing, Listings
-from cableway.states import Recovery
 from cableway.wire.positions import HistoryQuery
-from tests.hub.recall.archive import ONE_STREAM, SERVER, after, ask, begun, message, offsets
+from tests.hub.recall.archive import after, message
 
 if TYPE_CHECKING:
     from cableway.hub.recall.book import Arrival
@@ -123,6 +121,57 @@ def test_a_refusal_of_the_second_question_delivers_what_came_meanwhile() -> None
     assert asker.answers == [REFUSED]
 
 
+def test_what_came_live_before_an_answer_is_new() -> None:
+    """An answer goes up to the present, and so tells again what came live before it: that is known by it."""
+    asker = Asker()
+    asker.take(8, 9, 6, 7, 8, 9)
+    asker.listing.sort()
+    asker.take(10)
+    assert data(asker.listing.finish(None)) == [8, 9, 10]
+    assert asker.shown == [6, 7]
+
+
+def test_without_a_live_one_an_answer_is_all_past() -> None:
+    """In order and once each, it tells of nothing that came before it; nor does what has a place."""
+    asker = Asker(s=("e", 5))
+    asker.take(6, 7, 8, stream="t")
+    asker.take(4, 5, 4)
+    asker.listing.sort()
+    assert asker.listing.finish(None) == []
+    assert asker.shown == [4, 5, 6, 7, 8]
+
+
+def test_what_is_new_may_be_taken_before_the_list() -> None:
+    """Then it is delivered, in order, and the list begins without it."""
+    asker = Asker()
+    asker.listing.sort()
+    asker.take(9, 8)
+    assert data(asker.listing.take_fresh()) == [8, 9]
+    assert not asker.listing.sorting
+    asker.take(7)
+    assert asker.listing.finish(None) == []
+    assert asker.shown == [7]
+
+
+def test_all_may_count_as_new() -> None:
+    """What was found of streams without a place, where the question goes no further back than the subscription."""
+    asker = Asker(s=("e", 5))
+    asker.take(4)
+    asker.take(8, stream="t")
+    asker.listing.count_as_new()
+    assert data(asker.listing.finish(None)) == [8]
+    assert asker.shown == [4]
+
+
+@pytest.mark.parametrize(
+    ("query", "before"),
+    [(HistoryQuery(since=99), True), (HistoryQuery(since=100), False), (after(3), True), (after(3, since=101), True)],
+)
+def test_a_place_may_be_of_any_time(query: HistoryQuery, before: bool) -> None:  # noqa: FBT001
+    """Only a question by time alone is known not to go back beyond another time."""
+    assert Listing(query, lambda _: None).asks_before(100) is before
+
+
 def test_bytes_go_with_their_messages() -> None:
     """They count in the mailboxes in which these end."""
     asker = Asker()
@@ -200,70 +249,3 @@ def test_who_is_failed_may_ask_again() -> None:
     assert told == [BROKEN]
     assert again.answers == []
     assert listings.next() is again.listing
-
-
-# By a hub
-
-
-def shown(answers: list[Any]) -> list[int]:
-    """Return the numbers of the messages in the one answer."""
-    (found,) = answers
-    return [one.data for one in found]
-
-
-def test_the_past_is_shown_to_who_asks_and_delivered_to_nobody() -> None:
-    """What was delivered once is not delivered again for it; live messages go on beside."""
-    archive, handle = begun(5)
-    answers = ask(archive, handle, after(2))
-    assert archive.asked() == [after(2)]
-    archive.tell(3, 6, 4, 5, 6)
-    archive.answer()
-    assert (shown(answers), offsets(handle), archive.outcomes(handle)) == ([3, 4, 5], [6], [])
-
-
-def test_what_a_list_finds_that_is_new_is_delivered() -> None:
-    """By a stream that had brought nothing the server is asked twice: the second answer is for all."""
-    archive, handle = begun(0)
-    archive.wait(20)
-    answers = ask(archive, handle, HistoryQuery(since=SERVER))
-    archive.tell(7, 8, stream="t")
-    archive.answer()
-    assert (answers, archive.asked()) == ([], [HistoryQuery(since=SERVER), HistoryQuery(since=SERVER + 100)])
-    archive.tell(8, stream="t")
-    archive.answer()
-    archive.wait(1)
-    assert (shown(answers), offsets(handle)) == ([7], [8])
-
-
-def test_a_list_has_its_turn_after_the_recovery() -> None:
-    """One question at a time, and the next list after the first."""
-    archive, handle = begun(3, name=ONE_STREAM)
-    archive.fall(ONE_STREAM)
-    first, second = (ask(archive, handle, after(number)) for number in (1, 2))
-    assert archive.asked() == [after(3)]
-    archive.answer(ONE_STREAM)
-    assert archive.asked() == [after(1)]
-    archive.answer(ONE_STREAM, confirmed=False)
-    assert archive.asked() == [after(2)]
-    assert [type(one) for one in first] == [HistoryRejected]
-    archive.wait(ANSWER)
-    assert [type(one) for one in second] == [HistoryTimeout]
-    assert [told.recovery for told in archive.outcomes(handle)] == [Recovery.COMPLETE]
-
-
-def test_a_list_ends_with_the_line() -> None:
-    """Who waits hears it at once, and whoever asks while there is none waits for the next one."""
-    archive, handle = begun(3, name=ONE_STREAM)
-    broken, waiting = ask(archive, handle, after(1)), ask(archive, handle, after(2))
-    archive.line_down()
-    assert [type(one) for one in (*broken, *waiting)] == [NotConnected, NotConnected]
-    archive.asked()
-    answers = ask(archive, handle, after(0))
-    assert archive.asked() == []
-    archive.line_up()
-    archive.confirm(ONE_STREAM)
-    archive.answer(ONE_STREAM)
-    assert archive.asked() == [after(3), after(0)]
-    archive.tell(1, 2, 3, name=ONE_STREAM)
-    archive.answer(ONE_STREAM)
-    assert (shown(answers), offsets(handle)) == ([1, 2, 3], [])

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from cableway.events import HandedOver
-from cableway.hub.effects import Doubt, Resync
-from cableway.hub.recall.limits import ANSWER
 from cableway.states import Recovery
 from cableway.wire.positions import Bookmark, HistoryQuery, Position
-from tests.hub.desk import frame, identifier, unread
-from tests.hub.recall.archive import ONE_STREAM, SERVER, Archive, after, ask, begun, message, offsets
-
-if TYPE_CHECKING:
-    from cableway.hub.wish import Handle
-
-
-def outcome(archive: Archive, handle: Handle) -> tuple[bool, int, str]:
-    """Return the last account: whether it is complete, how many were replayed, and why it is not."""
-    told = archive.outcomes(handle)[-1]
-    return told.recovery is Recovery.COMPLETE, told.replayed, told.reason
-
+from tests.hub.desk import frame, identifier
+from tests.hub.recall.archive import ONE_STREAM, SERVER, Archive, after, ask, begun, offsets, outcome, unknown
 
 # What is asked
 
@@ -79,181 +65,6 @@ def test_a_session_that_was_given_back_has_to_ask_too() -> None:
     assert outcome(archive, handle) == (True, 0, "")
 
 
-def test_the_server_s_time_is_waited_for() -> None:
-    """Where a stream may have been missed that has no place, its next ping tells from when on to ask."""
-    archive, handle = begun(3, timed=False)
-    archive.fall()
-    assert archive.asked() == [after(3)]
-    archive.answer()
-    assert (archive.outcomes(handle), archive.asked()) == ([], [])
-    archive.beat()
-    assert archive.asked() == [HistoryQuery(since=SERVER + 100)]
-    archive.tell(7, stream="t")
-    archive.answer()
-    assert archive.asked() == [after(6, stream="t")]
-    archive.answer()
-    assert (outcome(archive, handle), offsets(handle)) == ((True, 1, ""), [7])
-
-
-def test_a_time_that_never_comes_is_not_waited_for_twice() -> None:
-    """Messages are held meanwhile: where lines are gone before the server beats, that has to end."""
-    archive, handle = begun(3, timed=False)
-    archive.fall()
-    archive.answer()
-    archive.tell(9, stream="t")
-    archive.wait(ANSWER - 0.01)
-    assert (offsets(handle), archive.outcomes(handle)) == ([], [])
-    archive.wait(0.01)
-    assert (offsets(handle), outcome(archive, handle)[0]) == ([9], False)
-    archive.fall()
-    archive.answer()
-    archive.fall()
-    archive.answer()
-    assert len(archive.outcomes(handle)) == 2
-
-
-# What is claimed
-
-
-def test_who_heard_nothing_before_asks_by_time() -> None:
-    """All that came by any stream since the subscription was made; the very first of a stream leaves no doubt."""
-    archive, handle = begun(0)
-    archive.wait(5)
-    archive.fall(restored=[identifier("A")])
-    assert archive.asked() == [HistoryQuery(since=SERVER + 100)]
-    archive.tell(1, 2)
-    archive.answer()
-    assert (outcome(archive, handle), offsets(handle)) == ((True, 2, ""), [1, 2])
-
-
-def test_the_first_that_is_told_of_a_stream_is_asked_about() -> None:
-    """What came before it may be gone, or too old to matter: the server has it if it takes the place before."""
-    for confirmed in (True, False):
-        archive, handle = begun(0)
-        archive.fall(restored=[identifier("A")])
-        archive.tell(7, 8)
-        archive.answer()
-        assert archive.asked()[1:] == [after(6)]
-        archive.answer(confirmed=confirmed)
-        complete, replayed, reason = outcome(archive, handle)
-        assert (complete, replayed, bool(reason)) == (confirmed, 2, not confirmed)
-        assert offsets(handle) == [7, 8]
-
-
-def test_a_refusal_of_several_places_is_asked_one_by_one() -> None:
-    """All or nothing: one place of no use has all of them refused, and nothing of any is told."""
-    archive, handle = begun(3)
-    archive.tell(1, 2, stream="t")
-    offsets(handle)
-    archive.fall()
-    archive.asked()
-    archive.answer(confirmed=False)
-    assert archive.asked() == [after(3)]
-    archive.tell(4)
-    archive.answer()
-    assert archive.asked() == [after(2, stream="t")]
-    archive.answer(confirmed=False)
-    assert archive.asked() == [HistoryQuery(since=SERVER + 100)]
-    archive.tell(6, stream="t")
-    archive.answer()
-    assert (offsets(handle), archive.gaps(handle)) == ([4, 6], [(3, 5, False)])
-    assert outcome(archive, handle)[0] is False
-
-
-def test_a_refusal_of_one_stream_may_hide_nothing() -> None:
-    """A server that has gone on may have forgotten only what had come: it tells all since then, and that is nothing."""
-    archive, handle = begun(3, name=ONE_STREAM)
-    archive.fall(ONE_STREAM, restored=[identifier(ONE_STREAM)])
-    archive.answer(ONE_STREAM, confirmed=False)
-    assert archive.asked() == [after(3), HistoryQuery(since=SERVER + 100)]
-    archive.answer(ONE_STREAM)
-    assert outcome(archive, handle) == (True, 0, "")
-
-
-def test_a_server_started_anew_is_never_taken_for_the_old_one() -> None:
-    """It refuses all places of the old era: what that still had for us is not known, whatever it tells of its own."""
-    archive, handle = begun(3, name=ONE_STREAM)
-    archive.fall(ONE_STREAM)
-    archive.answer(ONE_STREAM, confirmed=False)
-    archive.tell(1, 2, epoch="f", name=ONE_STREAM)
-    archive.answer(ONE_STREAM)
-    complete, _, reason = outcome(archive, handle)
-    assert (complete, offsets(handle)) == (False, [1, 2])
-    assert "anew" in reason
-    archive.asked()
-    archive.fall(ONE_STREAM)
-    assert archive.asked() == [after(2, epoch="f")]
-
-
-def test_a_server_that_keeps_nothing_says_so() -> None:
-    """It refuses whatever it is asked; nothing it told would have been all."""
-    archive, handle = begun(0)
-    archive.fall()
-    while archive.asked():
-        archive.answer(confirmed=False)
-    assert archive.hub.settled
-    assert outcome(archive, handle)[0] is False
-    assert "keeps no past" in outcome(archive, handle)[2]
-
-
-def test_without_a_place_another_server_cannot_be_told_from_the_same() -> None:
-    """It has nothing to refuse; one that gave the session back is the same one."""
-    for restored in ((), [identifier("A")]):
-        archive, handle = begun(0)
-        archive.fall(restored=restored or None)
-        archive.answer()
-        assert outcome(archive, handle)[0] is bool(restored)
-
-
-def test_a_line_without_places_knows_nothing() -> None:
-    """Each loss of a line of the base protocol is reported as unknown, and asked for by no question."""
-    archive = Archive(extended=False)
-    handle = archive.live(on_resync=lambda _: None)
-    archive.data("A", 1)
-    archive.line_down()
-    archive.line_up()
-    archive.confirm()
-    archive.data("A", 2)
-    assert outcome(archive, handle) == (False, 0, "actioncable-v1-json has no past to ask for")
-    assert unread(handle) == [1]
-    assert [effect for effect in archive.effects() if isinstance(effect, Resync)] == [Resync(handle)]
-    handle.mailbox.lift()
-    assert unread(handle) == [2]
-
-
-@pytest.mark.parametrize(("away", "complete"), [(250.0, True), (350.0, False)])
-def test_what_is_older_than_messages_live_may_be_gone(away: float, complete: bool) -> None:  # noqa: FBT001
-    """A server tells what it still has, and not that there was more: after so long nobody knows."""
-    archive, handle = begun(0, history_life=300.0)
-    archive.fall(restored=[identifier("A")], away=away)
-    archive.answer()
-    assert outcome(archive, handle)[0] is complete
-
-
-def test_silence_is_unknown_and_loses_nothing() -> None:
-    """What came is delivered in its order; the server is asked for a sign of life."""
-    archive, handle = begun(3, name=ONE_STREAM)
-    archive.fall(ONE_STREAM)
-    archive.tell(5, 4, 7, name=ONE_STREAM)
-    archive.wait(ANSWER)
-    assert outcome(archive, handle)[0] is False
-    assert (offsets(handle), archive.gaps(handle)) == ([4, 5, 7], [(6, 6, False)])
-    assert any(isinstance(effect, Doubt) for effect in archive.effects())
-
-
-def test_an_answer_that_is_not_read_is_not_late() -> None:
-    """While a full mailbox holds the line up, the answer may be among what is not read."""
-    archive, handle = begun(0, name=ONE_STREAM, overflow="pause", max_messages=1)
-    archive.fall(ONE_STREAM)
-    for number in range(3):
-        archive.hub.router.put(handle.wish, message(number), 10)
-    archive.wait(3 * ANSWER)
-    assert archive.outcomes(handle) == []
-    unread(handle)
-    archive.wait(ANSWER)
-    assert "did not answer" in outcome(archive, handle)[2]
-
-
 # Lines that go and come
 
 
@@ -303,12 +114,11 @@ def test_an_answer_to_who_left_is_not_for_who_comes() -> None:
     joined = archive.join()
     archive.asked()
     answers = ask(archive, joined, after(1))
-    assert archive.asked() == [after(1)]
-    archive.answer()
-    assert answers == []
-    archive.tell(2)
-    archive.answer()
     archive.asked()
+    archive.answer()
+    assert (answers, archive.asked()) == ([], [])
+    archive.answer()
+    assert archive.asked() == [after(1)]
     archive.answer()
     assert (len(answers), archive.outcomes(joined)) == (1, [])
 
@@ -325,6 +135,7 @@ def test_a_bookmark_is_gone_on_from() -> None:
     archive.hub.named(handle.wish, identifier("A"), archive.now)
     assert archive.asked() == [after(4, since=SERVER)]
     archive.confirm()
+    archive.beat()
     archive.tell(5)
     archive.answer()
     assert (outcome(archive, handle), offsets(handle)) == ((True, 1, ""), [5])
@@ -371,3 +182,37 @@ def test_a_time_up_to_which_all_is_heard_needs_a_live_subscription() -> None:
     assert recall.heard_until == heard
     archive.tell(1)
     assert recall.heard_until is None
+
+
+def test_live_copies_after_a_new_era_are_doubles() -> None:
+    """The new era may have come as far as our place in the old one, by its numbers."""
+    archive, handle = begun(2, name=ONE_STREAM)
+    archive.fall(ONE_STREAM)
+    archive.answer(ONE_STREAM, confirmed=False)  # the server was started anew
+    archive.tell(1, 2, epoch="f", name=ONE_STREAM)
+    archive.answer(ONE_STREAM)
+    archive.tell(1, 2, epoch="f", name=ONE_STREAM)  # live copies
+    assert offsets(handle) == [1, 2]
+
+
+def test_the_very_first_message_may_come_last() -> None:
+    """What it was waited for with follows at once, and nothing is asked."""
+    archive = Archive()
+    handle = archive.live()
+    archive.effects()
+    archive.tell(3, 2, 1)
+    assert offsets(handle) == [1, 2, 3]
+    archive.wait(5)
+    assert archive.asked() == []
+
+
+def test_what_is_held_from_an_older_line_tells_nothing_of_the_server() -> None:
+    """A loss in a server that was started anew is not hidden by it."""
+    archive = Archive()
+    archive.beat()
+    handle = archive.live(ONE_STREAM)
+    archive.tell(2, 1, name=ONE_STREAM)
+    archive.fall(ONE_STREAM)
+    archive.answer(ONE_STREAM, confirmed=False)  # started anew: 3 was published before, and is gone
+    archive.answer(ONE_STREAM)
+    assert unknown(archive, handle)

@@ -177,6 +177,19 @@ def test_a_place_that_is_of_no_use_is_forgotten() -> None:
     shelf = Shelf(5, 6)
     rejected(shelf, told=False)
     assert shelf.place == Position("e", 6)
+    shelf = Shelf(7, mark=5)
+    assert rejected(shelf, told=False) == ([], True)
+    assert shelf.place == Position("e", 7)
+
+
+def test_who_did_not_answer_may_still_have_the_old() -> None:
+    """What was delivered before is not new then when it comes again; after a refusal it is."""
+    for refused in (True, False):
+        shelf = Shelf(5)
+        done = settle_rejected(shelf.ledger, shelf.book, told=False, same_server=False, refused=refused)
+        assert (done.steps, bool(done.doubt), shelf.place) == ([], True, None)
+        shelf.hold(5)
+        assert begin_first(shelf.ledger, shelf.book) is refused
 
 
 @pytest.mark.parametrize("told", [True, False])
@@ -208,7 +221,7 @@ def test_what_is_behind_is_dropped_as_far_as_it_may_be() -> None:
     assert sorted(shelf.book.held) == [("e", 7), ("f", 3)]
 
 
-held = st.lists(st.tuples(st.sampled_from("ef"), st.integers(1, 12)), max_size=12, unique=True)
+held = st.lists(st.tuples(st.sampled_from("efg"), st.integers(1, 12)), max_size=12, unique=True)
 
 
 @given(last=st.none() | st.integers(0, 8), arrivals=held, way=st.sampled_from(["good", "refused", "refused, not told"]))

@@ -1,4 +1,4 @@
-"""The real AnyCable server, whose program is named by ``CABLEWAY_ANYCABLE_BIN``."""
+"""The real AnyCable server, whose program is named by ``CABLEWAY_ANYCABLE_BIN``, and our gateway in its place."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import json
 import os
 import shutil
 import socket
+import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.interop.peers import http
 from tests.interop.peers.process import Server, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
@@ -31,14 +32,17 @@ BROADCASTS = "broadcast-cable"
 class AnyCable:
     """The server: public streams, no application behind it. With a *secret* it demands tokens signed with that."""
 
-    def __init__(self, program: str, folder: Path, *options: str, secret: str = "") -> None:
+    program: ClassVar[Sequence[str]] = ()
+    """How to start it, where the environment does not tell."""
+
+    def __init__(self, folder: Path, *options: str, program: str = "", secret: str = "") -> None:
         self.port = free_port()
-        self.broadcast_port = free_port()
+        self.broadcast_port = self.port if self.program else free_port()
         self.url = f"ws://127.0.0.1:{self.port}/cable"
         self.broadcast_url = f"http://127.0.0.1:{self.broadcast_port}/_broadcast"
         self.server = Server(
             [
-                program,
+                *(self.program or [program]),
                 "--ignore-config-path",
                 *(["--enforce_jwt", "--public_streams"] if secret else ["--public"]),
                 "--norpc",
@@ -104,6 +108,17 @@ class AnyCable:
         return [line for line in self.server.logged().splitlines() if any(sign in line for sign in signs)]
 
 
+class GatewayProcess(AnyCable):
+    """Our gateway in a process of its own, told the same; publications are posted to the port of the clients."""
+
+    program = (sys.executable, "-m", "cableway", "gateway")
+
+
+def gateway_running(folder: Path, *options: str, secret: str = "") -> Iterator[AnyCable]:
+    """Give a running gateway, and end it."""
+    yield from _until_done(GatewayProcess(folder, *options, secret=secret))
+
+
 def running(folder: Path, *options: str, secret: str = "") -> Iterator[AnyCable]:
     """Give a running server, and end it.
 
@@ -117,7 +132,10 @@ def running(folder: Path, *options: str, secret: str = "") -> Iterator[AnyCable]
         pytest.skip(missing)
     if shutil.which(program) is None:
         pytest.fail(f"CABLEWAY_ANYCABLE_BIN={program} is no program", pytrace=False)
-    anycable = AnyCable(program, folder, *options, secret=secret)
+    yield from _until_done(AnyCable(folder, *options, program=program, secret=secret))
+
+
+def _until_done(anycable: AnyCable) -> Iterator[AnyCable]:
     try:
         anycable.start()
         yield anycable

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).resolve().parent.parent / "node"
 INSTALL_SECONDS = 120
 MAX_LINE = 16 * 1024 * 1024
+EXTENDED = "actioncable-v1-ext-json"
+"""The protocol of AnyCable's history, sessions and presence, as an argument of its client."""
 
 
 def demand_node() -> None:
@@ -45,7 +47,7 @@ class JavaScriptClient:
         self._seen: list[dict[str, Any]] = []
 
     def tell(self, what: str, /, **more: Any) -> None:
-        """Give a command: ``subscribe``, ``perform`` or ``unsubscribe``."""
+        """Give a command: ``subscribe``, ``perform``, ``unsubscribe``; AnyCable's knows more."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"do": what, **more}).encode() + b"\n")
 
@@ -53,9 +55,17 @@ class JavaScriptClient:
         """Subscribe to *channel*; its events carry *id_*."""
         self.tell("subscribe", id=id_, channel=channel, params=params)
 
+    def stream(self, id_: str, stream: str) -> None:
+        """Subscribe to a public stream by its name, with AnyCable's client."""
+        self.tell("stream", id=id_, stream=stream)
+
     def perform(self, id_: str, action: str, **data: Any) -> None:
         """Call *action* on the subscription *id_*."""
         self.tell("perform", id=id_, action=action, data=data)
+
+    def told(self, event: str) -> list[dict[str, Any]]:
+        """Return each *event* that was waited for or passed over so far."""
+        return [told for told in self._seen if told["event"] == event]
 
     async def heard(self, event: str, limit: float = 20, **facts: Any) -> dict[str, Any]:
         """Wait for the next *event* with these *facts*; other events before it are passed over."""

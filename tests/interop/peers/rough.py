@@ -9,13 +9,13 @@ import asyncio
 import random
 import socket
 import struct
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
 from tests.interop.peers.process import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
 HOST = "127.0.0.1"
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -142,11 +142,19 @@ class RoughRelay:
 
     async def stall(self) -> None:
         """Hold all bytes for up to three seconds, and release them."""
+        with self.held():
+            await asyncio.sleep(self._random.uniform(0.2, 3.0))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold all bytes of the lines that there are now during the block, and release them; new lines flow."""
         held = self._lines[:]
         self._each(RoughLine.stall)
-        await asyncio.sleep(self._random.uniform(0.2, 3.0))
-        for line in held:
-            line.flows.set()
+        try:
+            yield
+        finally:
+            for line in held:
+                line.flows.set()
 
     async def halve(self) -> None:
         """Let the next bytes from the server come half, and no others after them."""

@@ -373,6 +373,26 @@ async def test_messages_are_sent_as_text(sink: Recorder, size: int, tls: Any) ->
         assert await got.get() == (1, "ü".encode())
 
 
+@pytest.mark.parametrize(("spoken", "opcode"), [("actioncable-v1-ext-json", 1), ("actioncable-v1-ext-msgpack", 2)])
+async def test_the_subprotocol_decides_whether_messages_are_text(sink: Recorder, spoken: str, opcode: int) -> None:
+    """Both ways: bytes that are no text pass on a line that speaks a binary encoding, and on no other."""
+    got = asyncio.Queue[tuple[int, bytes]]()
+
+    async def script(peer: Peer) -> None:
+        await peer.upgrade(f"Sec-WebSocket-Protocol: {spoken}", after=frame(b"\xc0", opcode))
+        got.put_nowait(await peer.read_frame())
+        await peer.silence()
+
+    async with serving(script) as port:
+        connection = await WebSocketTransport().open(dial(port, subprotocols=[spoken]), sink)
+        connection.send(b"\x80")
+        assert await got.get() == (opcode, b"\x80")
+        connection.resume()
+        await sink.until(lambda: bool(sink.messages or sink.losses))
+        connection.abort()
+    assert sink.messages == ([b"\xc0"] if opcode == 2 else [])
+
+
 async def test_drain_waits_until_the_server_reads(sink: Recorder, tls: Any) -> None:
     """A sender that drains stops when the server does not read, and goes on when it does; nothing is lost."""
     read = asyncio.Event()

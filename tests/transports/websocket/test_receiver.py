@@ -33,9 +33,9 @@ def open_protocol(*, limit: int = LIMIT, deflate: bool = False) -> ClientProtoco
     return protocol
 
 
-def receiver(*, limit: int = LIMIT, deflate: bool = False) -> Receiver:
+def receiver(*, limit: int = LIMIT, deflate: bool = False, binary: bool = False) -> Receiver:
     """What is tested."""
-    return Receiver(open_protocol(limit=limit, deflate=deflate), limit)
+    return Receiver(open_protocol(limit=limit, deflate=deflate), limit, binary=binary)
 
 
 def pieces(data: bytes, size: int) -> Iterable[bytes]:
@@ -104,16 +104,22 @@ odd = st.one_of(
     st.just(b"\x81\x83mask\x00\x00\x00"),
     st.binary(min_size=1, max_size=12),
 )
-streams = st.lists(st.one_of(plain, plain, plain, st.just(frame(b"tick", 9)), odd), max_size=12).map(b"".join)
+plain_binary = payloads.map(lambda payload: frame(payload, 2))
+streams = st.lists(st.one_of(plain, plain, plain_binary, st.just(frame(b"tick", 9)), odd), max_size=12).map(b"".join)
 
 
 @settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
-@given(data=streams, cuts=st.lists(st.integers(1, 40), min_size=1, max_size=30), deflate=st.booleans())
+@given(
+    data=streams,
+    cuts=st.lists(st.integers(1, 40), min_size=1, max_size=30),
+    deflate=st.booleans(),
+    binary=st.booleans(),
+)
 def test_any_stream_cut_anywhere_reads_as_with_the_library_alone(
-    data: bytes, cuts: list[int], *, deflate: bool
+    data: bytes, cuts: list[int], *, deflate: bool, binary: bool
 ) -> None:
     """Messages, answers and the end do not depend on the fast path, nor on where reads end."""
-    alone, subject = Alone(open_protocol(deflate=deflate)), receiver(deflate=deflate)
+    alone, subject = Alone(open_protocol(deflate=deflate)), receiver(deflate=deflate, binary=binary)
     messages: list[bytes] = []
     at = 0
     while at < len(data):
@@ -160,6 +166,19 @@ def test_binary_messages_are_passed_on_unread() -> None:
         b"\xff{}",
     ]
     assert not subject.finished
+
+
+def test_on_a_binary_line_text_is_still_text() -> None:
+    """Plain frames of bytes are cut out unread, and what a server sends as text has to be UTF-8."""
+    subject = receiver(binary=True)
+
+    assert feed(subject, frame(b"\xff", 2) * 3 + frame("ä".encode()) + frame(b"\xfe", 2)) == [
+        *[b"\xff"] * 3,
+        "ä".encode(),
+        b"\xfe",
+    ]
+    assert feed(subject, frame(b"\xc3") + frame(b"late", 2)) == []
+    assert subject.failure is not None
 
 
 @pytest.mark.parametrize("size", [1, 64, 1 << 20])

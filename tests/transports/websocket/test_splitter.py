@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cableway.transports.websocket.splitter import cut_plain, header_size, payload_size
+from cableway.transports.websocket.splitter import PLAIN_BINARY, cut_plain, header_size, payload_size
 from tests.transports.websocket.peers import frame
 
 
@@ -56,6 +56,17 @@ def test_other_frames_are_left(other: bytes) -> None:
 
     assert batch == [b"first"]
     assert at == len(frame(b"first"))
+
+
+def test_where_messages_are_binary_text_is_left() -> None:
+    """A line has one kind of plain frames."""
+    data = frame(b"\xff", 2) + frame(b"x" * 300, 2) + frame(b"text") + frame(b"after", 2)
+    batch: list[bytes] = []
+
+    at = cut_plain(data, 0, 1000, batch, PLAIN_BINARY)
+
+    assert batch == [b"\xff", b"x" * 300]
+    assert data[at:] == frame(b"text") + frame(b"after", 2)
 
 
 @pytest.mark.parametrize(("size", "header"), [(0, 2), (125, 2), (126, 4), (65535, 4), (65536, 10)])

@@ -12,6 +12,7 @@ from cableway.wire.commands import Perform, Probe, Subscribe, Unsubscribe
 from cableway.wire.dialects.base import BaseDialect
 from cableway.wire.dialects.base_server import (
     BaseServerDialect,
+    RailsServerDialect,
     ServerFrame,
     UnknownCommand,
     UnreadableCommand,
@@ -41,6 +42,21 @@ dialect = BaseServerDialect()
 def test_commands_are_read_leniently(mapping: dict[str, Any], command: object) -> None:
     """Missing and null fields are empty ones, unknown fields and commands do no harm."""
     assert dialect.parse(mapping) == command
+
+
+@pytest.mark.parametrize(
+    ("mapping", "command"),
+    [
+        ({"command": "subscribe", "identifier": "A"}, Subscribe("A")),
+        ({"command": "subscribe"}, UnreadableCommand("subscribe", "there is no identifier")),
+        ({"command": "ping"}, UnknownCommand("ping")),
+        ({"command": "whisper", "identifier": "A", "data": 1}, UnknownCommand("whisper")),
+        ({"command": "message", "identifier": "A", "data": "{}"}, Perform("A", "{}")),
+    ],
+)
+def test_rails_knows_fewer_commands(mapping: dict[str, Any], command: object) -> None:
+    """It answers no probe, and rejects nothing that has no name."""
+    assert RailsServerDialect().parse(mapping) == command
 
 
 @pytest.mark.parametrize("mapping", [{"command": 1}, {"command": "subscribe", "identifier": {"channel": "A"}}])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cableway.errors import MalformedFrame
+from cableway.errors import MalformedFrame, NotSupported
 from cableway.wire.commands import (
     AskPresence,
     Beat,
@@ -33,6 +33,7 @@ from cableway.wire.frames import (
     Welcome,
 )
 from cableway.wire.positions import HistoryQuery, Member, Position
+from cableway.wire.subprotocols import MSGPACK, PROTOBUF, Subprotocol
 
 dialect = ExtendedDialect()
 QUERY = HistoryQuery({"room/7": Position("q8Zd", 41)}, 1_790_000_000)
@@ -143,3 +144,18 @@ def test_what_makes_no_sense(mapping: dict[str, Any]) -> None:
     """Nothing but ``MalformedFrame`` comes of it."""
     with pytest.raises(MalformedFrame):
         dialect.parse(mapping)
+
+
+@pytest.mark.parametrize("command", [Probe(), Join("I", Member("u1")), Leave("I"), AskPresence("I")])
+def test_what_an_encoding_has_no_word_for_is_refused(command: Command) -> None:
+    """In Protobuf, by its full name; MessagePack has words for all."""
+    wordless = ExtendedDialect(Subprotocol(extended=True, encoding=PROTOBUF))
+    with pytest.raises(NotSupported, match="is not part of actioncable-v1-ext-protobuf"):
+        wordless.compose(command)
+    assert ExtendedDialect(Subprotocol(extended=True, encoding=MSGPACK)).compose(command) == dialect.compose(command)
+
+
+def test_a_subscribe_says_what_there_are_words_for() -> None:
+    """The past, and not who is to be present."""
+    wordless = ExtendedDialect(Subprotocol(extended=True, encoding=PROTOBUF))
+    assert wordless.compose(Subscribe("I", QUERY, Member("u1"))) == dialect.compose(Subscribe("I", QUERY))

@@ -60,6 +60,29 @@ def test_what_a_server_says_is_what_a_client_reads(frame: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("asked", "read"),
+    [
+        ({"since": -1, "streams": {"a": {"epoch": "e", "offset": 3}}}, {"a": Position("e", 3)}),
+        ({"since": -1}, {"": Position("", 0)}),
+        ({"since": 0, "streams": {}}, {"": Position("", 0)}),
+        ({"streams": {}}, {"": Position("", 0)}),
+    ],
+)
+def test_a_question_that_fits_nothing_is_one_all_the_same(asked: dict[str, Any], read: dict[str, Any]) -> None:
+    """It names a stream that no subscription has."""
+    assert server.parse({"command": "history", "identifier": "I", "history": asked}) == History("I", HistoryQuery(read))
+
+
+@pytest.mark.parametrize(
+    ("asked", "read"),
+    [({"since": -1}, None), ({}, None), ({"streams": {}}, HistoryQuery({"": Position("", 0)}))],
+)
+def test_a_subscribe_asks_for_less(asked: dict[str, Any], read: HistoryQuery | None) -> None:
+    """A time below 0 is none there."""
+    assert server.parse({"command": "subscribe", "identifier": "I", "history": asked}) == Subscribe("I", read)
+
+
+@pytest.mark.parametrize(
     "fields",
     [
         {"command": "history", "identifier": "I", "history": {"since": False}},
@@ -68,6 +91,7 @@ def test_what_a_server_says_is_what_a_client_reads(frame: Any) -> None:
         {"command": "history", "identifier": "I", "history": {"streams": {"a": {"epoch": "e", "offset": -1}}}},
         {"command": "history", "identifier": "I", "history": []},
         {"command": "join", "identifier": "I", "presence": {"id": 7}},
+        {"command": "join", "identifier": "I", "presence": {"id": "u", "type": 7}},
         {"command": "message", "identifier": "I", "data": "{}", "presence": "u"},
         {"command": "subscribe", "identifier": {"channel": "A"}},
         {"command": "pong", "history": {"since": "now"}},
@@ -77,6 +101,18 @@ def test_a_wrong_type_spoils_the_whole_frame(fields: dict[str, Any]) -> None:
     """Whatever its command makes of the field: Go decodes first."""
     with pytest.raises(MalformedFrame):
         server.parse(fields)
+
+
+def test_a_server_may_take_false_for_no_time() -> None:
+    """As AnyCable's own client writes it; true, or another type, is no time to it either."""
+    lenient = ExtendedServerDialect(since_may_be_false=True)
+    place = {"a": {"epoch": "e", "offset": 1}}
+    asked = HistoryQuery({"a": Position("e", 1)})
+    fields = {"identifier": "I", "history": {"since": False, "streams": place}}
+    assert lenient.parse({"command": "history", **fields}) == History("I", asked)
+    assert lenient.parse({"command": "subscribe", **fields}) == Subscribe("I", asked)
+    with pytest.raises(MalformedFrame):
+        lenient.parse({"command": "history", "identifier": "I", "history": {"since": True, "streams": place}})
 
 
 def test_what_asks_for_nothing_is_not_answered() -> None:

@@ -34,6 +34,12 @@ class Book:
     """When something last came by it before it began there."""
     mark: int | None = None
     """Where it was when the present recovery began."""
+    quiet_from: float = float("inf")
+    """When something had last come by it before all that was missed is asked for."""
+    refused: bool = False
+    """Whether the server will not go on from its place: what comes now may be of a new beginning."""
+    kept: frozenset[Place] = frozenset()
+    """What was held already when the present recovery began."""
     asked_at: float = float("-inf")
     """When the missing part of it was last asked for."""
     hole_at: float | None = None
@@ -61,6 +67,14 @@ class Book:
         """
         self.floor = 0 if refused else self.last or 0
         self.last = self.mark = self.hole_at = None
+
+    def begin_recovery(self, *, again: bool) -> None:
+        """Take down where it is; *again* if the last recovery was cut short: it may have brought some already."""
+        self.mark = self.last
+        self.kept = frozenset(self.held)
+        self.refused = False
+        if not again:
+            self.quiet_from = self.heard
 
     def ahead(self) -> list[int]:
         """Return the offsets, in order, that are held of its own epoch and still have their turn to come."""

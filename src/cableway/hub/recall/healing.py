@@ -85,8 +85,7 @@ class Healing:
         """Deliver the first messages of a stream, as far as they follow on each other."""
         recall = self._recall
         begin_first(recall.ledger, book)
-        while (arrival := book.next()) is not None:
-            recall.account.deliver(*arrival, replayed=False)
+        recall.intake.run_out(book)
 
     def end(self, question: Question, *, confirmed: bool) -> None:
         """The server has answered, or will not."""

@@ -31,8 +31,8 @@ class Historian:
     agenda: Agenda[Recall] = field(factory=Agenda)
     extended: bool = False
     """Whether the line speaks of places and has a past to ask for."""
-    restored: bool = False
-    """Whether the server gave us back the session of the line before: it is the same server."""
+    server: int = 0
+    """Counts the servers: the next line's is another one, unless it gave us back the session of the line before."""
     protocol: str = ""
     """What the line speaks."""
     pinged: float | None = None

@@ -17,6 +17,8 @@ class Horizon:
     def __init__(self, historian: Historian) -> None:
         self.since: int | None = None
         """The time; ``None`` while the server's clock is not known."""
+        self.blind: bool = False
+        """Whether something is missing from before our own time, and has not been told yet."""
         self._historian = historian
         self._sent_at: float | None = None
         # Our time since which the server has had the subscription, first of all.
@@ -34,6 +36,8 @@ class Horizon:
     def note(self, *, live: bool) -> None:
         """Move it on to what is known now; *live*: the subscription is, and so hears what the last ping was behind."""
         historian = self._historian
+        if self.blind:
+            return
         at = None if self._from is None else historian.clock.at(self._from)
         if live and historian.pinged is not None:
             # By the ping's own time, not by when it came: it may have been held up on the way.
@@ -50,7 +54,7 @@ class Horizon:
         self.note(live=False)
         if self.since is not None or not alone:
             return self.since
-        return max(1, wall - MARGIN - int(now - (self._from or now)))
+        return max(1, wall - MARGIN - int(now - (now if self._from is None else self._from)))
 
     def is_out_of_reach(self, now: float, life: float) -> bool:
         """Tell whether a server that keeps messages for *life* seconds may have forgotten, or set its clock back.

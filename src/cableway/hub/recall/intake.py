@@ -63,6 +63,7 @@ class Intake:
         if message.offset == 1:
             self._ledger.begin(book, message.epoch or "", 1)
             self._deliver(book, message, size)
+            self.run_out(book)
         else:
             # Another one that was published in the same moment may come after it, and has its turn before.
             self._hold(book, message, size, now)
@@ -70,13 +71,11 @@ class Intake:
 
     def _place(self, book: Book, message: Message[Any], size: int, now: float, *, idle: float) -> None:
         offset = message.offset or 0
-        if book.epoch == message.epoch and book.last is not None and offset == book.last + 1:
+        follows = book.epoch == message.epoch and book.last is not None and offset == book.last + 1
+        if follows and not book.refused:
             book.last = offset
             self._deliver(book, message, size)
-            while (arrival := book.next()) is not None:
-                self._deliver(book, *arrival)
-            if not book.held:
-                book.hole_at = None
+            self.run_out(book)
         elif self._recall.question is not None:
             self._hold(book, message, size, now)
         elif message.epoch != book.epoch:
@@ -86,6 +85,14 @@ class Intake:
         else:
             self._hold(book, message, size, now)
             self._healing.mind(book, now)
+
+    def run_out(self, book: Book) -> None:
+        """Deliver what is held and has its turn now."""
+        while (arrival := book.next()) is not None:
+            self._held_bytes -= arrival[1]
+            self._deliver(book, *arrival)
+        if not book.held:
+            book.hole_at = None
 
     def _again(self, book: Book, message: Message[Any], size: int, now: float, *, idle: float) -> None:
         offset = message.offset or 0

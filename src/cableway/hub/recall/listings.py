@@ -42,6 +42,8 @@ class Listing:
     """Whether the second question was asked."""
     arrivals: dict[tuple[str, str], list[int]] = field(factory=dict)
     """The offsets of the first answer as they came, and with them those of what came live meanwhile."""
+    given: set[tuple[str, str, int]] = field(factory=set)
+    """What was new before the first answer, and was delivered by then."""
     prepared: bool = False
     """Whether what was new before it was asked has been delivered, and so has its place."""
     given_up: bool = False
@@ -84,6 +86,7 @@ class Listing:
     def take_fresh(self) -> list[Arrival]:
         """Return what is new so far, in order."""
         fresh, self.fresh, self.sorting = self.fresh, {}, False
+        self.given.update(fresh)
         return [fresh[place] for place in sorted(fresh)]
 
     def finish(self, error: CableError | None) -> list[Arrival]:
@@ -91,7 +94,7 @@ class Listing:
         if error is not None:
             self.done(error)
         else:
-            shown = [self.found[place][0] for place in sorted(self.found.keys() - self.fresh.keys())]
+            shown = [self.found[place][0] for place in sorted(self.found.keys() - self.fresh.keys() - self.given)]
             for message in shown:
                 message.replayed = True
             self.done(shown)

@@ -48,6 +48,10 @@ class Lookback:
         """
         if not self._listings:
             return False
+        if not self._recall.can_heal:
+            # A late answer to what was given up would be taken for the one to this.
+            self._listings.fail(HistoryTimeout(self._recall.wish.label, ANSWER))
+            return False
         listing = self._listings.next()
         if not beaten and self._may_be_unsorted and self._since(listing, now) is None:
             return False
@@ -57,10 +61,10 @@ class Lookback:
     def answered(self, listing: Listing, error: CableError | None, now: float) -> bool:
         """Take the answer to *listing*, or *error*; tell whether that was all there is to ask for it."""
         if error is None and listing.sorting and not listing.prepared:
-            listing.prepared = True
             for message, size in listing.take_fresh():
                 self._recall.intake.take(message, size, now)
             self._recall.begin_unplaced()
+            listing.prepared = True
             self._put(self._listings.next(), now)
             return False
         if error is None and listing.unsorted and not listing.sorting:
@@ -81,11 +85,13 @@ class Lookback:
         self._listings.fail(error)
 
     def _put(self, listing: Listing, now: float) -> None:
-        since = self._since(listing, now) if self._may_be_unsorted and not listing.prepared else None
-        if since is None:
-            self._ask(Question(Kind.LISTING, listing.query, listing), now)
-        else:
+        # Where a stream has a place already it is rare that another one is first heard of by its past.
+        since = None if listing.prepared or self._placed else self._since(listing, now)
+        if since is not None:
             self._sort(listing, since, now)
+            return
+        listing.prepared = True
+        self._ask(Question(Kind.LISTING, listing.query, listing), now)
 
     def _sort(self, listing: Listing, since: int, now: float) -> None:
         listing.sort()
@@ -93,9 +99,11 @@ class Lookback:
 
     @property
     def _may_be_unsorted(self) -> bool:
-        recall = self._recall
-        one = is_one_stream(recall.wish.identifier or "")
-        return not (one and any(book.last is not None for book in recall.ledger.books.values()))
+        return not (self._placed and is_one_stream(self._recall.wish.identifier or ""))
+
+    @property
+    def _placed(self) -> bool:
+        return any(book.last is not None for book in self._recall.ledger.books.values())
 
     def _since(self, listing: Listing, now: float) -> int | None:
         return self._horizon.begun(listing.wall, now, alone=len(self._recall.wish.handles) == 1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cableway.errors import HistoryRejected, HistoryTimeout, NotConnected
+from cableway.events import NO_PAST
 from cableway.hub.recall.account import Account
 from cableway.hub.recall.healing import Healing
 from cableway.hub.recall.horizon import Horizon
@@ -76,6 +77,7 @@ class Recall:
         for stream, position in bookmark.streams.items():
             self.ledger.begin(self.ledger.open(stream), position.epoch, position.offset)
         self._horizon.since = bookmark.since
+        self._horizon.blind = True
         self._missed = True
         self._former = former
 
@@ -103,14 +105,14 @@ class Recall:
     @property
     def heard_until(self) -> int | None:
         """Up to when all has been heard, by the server's clock; ``None``: that is not known, or a place tells more."""
-        self._horizon.note(live=self._recovered)
+        self._horizon.note(live=self._hears)
         return None if not self._recovered or self.bookmark.streams else self._horizon.since
 
     def subscribe(self, now: float) -> Subscribe:
         """Write the subscribe command, with the question for what was missed."""
         self._asked = True
         self._horizon.asked(now)
-        self._horizon.note(live=self._recovered)
+        self._horizon.note(live=self._hears)
         self._with = self._recovery.query() if self.historian.extended and self._missed else None
         return Subscribe(self.wish.identifier or "", self._with)
 
@@ -118,16 +120,17 @@ class Recall:
         """The server has the subscription, on this line for the first time."""
         self._live = True
         self.historian.now = now
-        self._recovery.begin()
+        self._recovery.enter()
         self._horizon.confirmed(now)
-        self._horizon.note(live=self._recovered)
+        self._horizon.note(live=self._hears)
         self._recovery.newcomer, self._former = not self._former, True
         if not self._missed:
             self._missed = self._recovered = True
+            self._recovery.leave()
             self.lookback.next(now)
             return
         if not self.historian.extended:
-            self._close_untold(f"{self.historian.protocol} has no past to ask for")
+            self._close_untold(f"{self.historian.protocol} {NO_PAST}")
         elif self._asked and self._with is not None:
             self._ask(Question(Kind.RECOVER, self._with), now, send=False)
         elif (query := self._recovery.query()) is not None:
@@ -145,7 +148,7 @@ class Recall:
 
     def line_down(self) -> None:
         """The line is gone, and every answer with it; what is held may be told again, or not."""
-        self._horizon.note(live=self._recovered)
+        self._horizon.note(live=self._hears)
         self._recovery.waited = self._recovery.waited or self._waits
         self._recovery.cut_short(self.question)
         self._live = self._asked = self._deaf = self._recovered = False
@@ -157,6 +160,11 @@ class Recall:
         self.ledger.forget_endings()
         for book in self.ledger.books.values():
             drop_behind(book)
+
+    @property
+    def _hears(self) -> bool:
+        # What is held for an answer is not heard yet.
+        return self._recovered and self.question is None
 
     @property
     def _waits(self) -> bool:
@@ -174,7 +182,7 @@ class Recall:
     def beaten(self, now: float) -> None:
         """The server beat, and so told its time."""
         if self._waits:
-            self._horizon.note(live=self._recovered)
+            self._horizon.note(live=self._hears)
             if self._horizon.since is not None:
                 self._next(now, waited=True)
         elif self.question is None and self._live:
@@ -247,6 +255,7 @@ class Recall:
 
     def _close(self) -> None:
         self._recovered = True
+        self._recovery.leave()
         self.account.give()
 
     def _rest(self, now: float) -> None:
@@ -282,7 +291,7 @@ class Recall:
         elif self.historian.router.paused:
             # The answer may be among what is not read at the moment.
             self._set(now + ANSWER)
-        elif self._is_silent(now) and not self.question.overdue:
+        elif self.question.listing is None and self._is_silent(now) and not self.question.overdue:
             # It may be the line: it is found dead in that time, then, and all is asked anew on the next one.
             self.question.overdue = True
             self.historian.doubt("no answer to a question for the past, nor a beat")

@@ -12,6 +12,8 @@ from cableway.wire.identifiers import is_one_stream
 from cableway.wire.positions import HistoryQuery, Position
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cableway.hub.recall.book import Book
     from cableway.hub.recall.horizon import Horizon
     from cableway.hub.recall.recall import Recall
@@ -32,6 +34,10 @@ class Recovery:
         # What was published since the horizon has been told; has been asked for, or cannot be; no answer came; the
         # server's time was waited for.
         self._told = self._tried = self._unanswered = self._timed = False
+        # Whether one has begun, for a line, and was not concluded.
+        self._unfinished = False
+        # Which of the historian's servers the last one was concluded with.
+        self._server: int | None = None
 
     def begin(self) -> None:
         """Begin anew."""
@@ -39,7 +45,7 @@ class Recovery:
         self._rejected = set()
         self._told = self._tried = self._unanswered = self._timed = False
         for book in self._recall.ledger.books.values():
-            book.mark = book.last
+            book.begin_recovery(again=self._unfinished)
         self._recall.account.begin()
 
     @property
@@ -53,6 +59,19 @@ class Recovery:
         mark = self._recall.bookmark
         since = None if mark.streams and is_one_stream(self._recall.wish.identifier or "") else mark.since
         return HistoryQuery(mark.streams, since) if mark.streams or since is not None else None
+
+    def enter(self) -> None:
+        """A line has it: begin, for all that was missed."""
+        self.begin()
+        self._unfinished = True
+
+    def leave(self) -> None:
+        """All that was missed has been told, as far as it can be."""
+        self._unfinished = False
+        self._server = self._recall.historian.server
+        self._horizon.blind = False
+        for book in self._recall.ledger.books.values():
+            book.refused = False
 
     # Questions
 
@@ -73,7 +92,7 @@ class Recovery:
         elif not self._tried and since is not None:
             self._tried = True
             self._plan.append(Question(Kind.SINCE, HistoryQuery(since=since)))
-        elif not self._tried and not self.waited and not self._rejected and not waited:
+        elif not (self._tried or self.waited or self._rejected or waited or self._horizon.blind):
             self._plan.append(Question(Kind.TIME, NO_QUERY))
 
     def judge(self, question: Question, *, confirmed: bool) -> None:
@@ -89,18 +108,23 @@ class Recovery:
         elif question.kind is Kind.RECOVER and len(streams) > 1:
             self._plan.extend(Question(Kind.SINGLE, HistoryQuery({name: at})) for name, at in streams.items())
         elif streams:
-            self._rejected |= streams.keys()
+            self._reject(streams)
         else:
             doubts.append("the server keeps no past")
+
+    def _reject(self, streams: Iterable[str]) -> None:
+        self._rejected |= set(streams)
+        for stream in streams:
+            self._recall.ledger.open(stream).refused = True
 
     def _settle_first(self) -> None:
         for book in self._recall.unplaced():
             settlement = settle_first(self._recall.ledger, book)
             first = next((step[0].offset for step in settlement.steps if not isinstance(step, Hole)), None)
-            if settlement.doubt and first:
+            if settlement.doubt == TOO_LATE and first:
                 before = Position(book.epoch, first - 1)
                 self._plan.append(Question(Kind.CHECK, HistoryQuery({book.stream: before})))
-            settlement.doubt = ""
+                settlement.doubt = ""
             self._recall.account.carry_out(settlement, replayed=True)
 
     def give_up(self, why: str) -> None:
@@ -116,7 +140,7 @@ class Recovery:
         """Deliver all that is held, and find what cannot be known."""
         recall, doubts = self._recall, self._recall.account.doubts
         known = [book for book in recall.ledger.books.values() if book.mark is not None]
-        same = recall.historian.restored or any(book.stream not in self._rejected for book in known)
+        same = self._server == recall.historian.server or any(book.stream not in self._rejected for book in known)
         life = max((handle.options.history_life for handle in recall.wish.handles), default=0.0)
         old = not self._covered and self._horizon.is_out_of_reach(now, life)
         for book in recall.ledger.books.values():
@@ -139,7 +163,7 @@ class Recovery:
         if book.last is None:
             account.carry_out(settle_first(ledger, book))
             return
-        if now - book.heard >= OLD * life:
+        if now - book.quiet_from >= OLD * life:
             account.doubts.append("the stream may have been begun anew meanwhile, and have reached our place again")
         account.carry_out(settle(ledger, book))
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 TOO_LATE = "there may have been messages before the oldest one that the server still had"
 
+NEW_ERA = "the server was started anew: how the old numbering ended is not known"
+
 
 @frozen
 class Hole:
@@ -58,7 +60,9 @@ def settle_first(ledger: Ledger, book: Book) -> Settlement:
     if book.last:
         done.doubt = TOO_LATE
     _run_out(book, done)
-    book.held.clear()
+    if book.held:
+        done.doubt = NEW_ERA
+        book.held.clear()
     return done
 
 
@@ -91,7 +95,8 @@ def settle_rejected(ledger: Ledger, book: Book, *, told: bool, same_server: bool
         refused: Whether it said no; it may also have said nothing.
     """
     done = Settlement()
-    ahead = book.ahead()
+    # What came on an older line tells nothing of the server of this one.
+    ahead = [offset for offset in book.ahead() if (book.epoch, offset) not in book.kept]
     begun_anew = [offset for offset in book.behind() if offset <= (book.mark or 0)]
     drop_behind(book, above=book.mark or 0)
     if begun_anew:
@@ -103,11 +108,12 @@ def settle_rejected(ledger: Ledger, book: Book, *, told: bool, same_server: bool
         done.doubt = "the server does not have the messages since our last one, or was started anew"
     drop_behind(book)
     _run_out(book, done)
+    unmoved = book.last == book.mark
     _change_era(ledger, book, done)
-    if refused and book.last == book.mark:
+    if refused and unmoved and not done.steps:
         # It has nothing of that place any more: a low number is one of a new beginning, however soon it comes.
         book.heard = float("-inf")
-    if done.doubt and not done.steps and book.last == book.mark:
+    if done.doubt and not done.steps and unmoved:
         book.forget(refused=refused)
     return done
 
@@ -135,7 +141,7 @@ def _change_era(ledger: Ledger, book: Book, done: Settlement) -> None:
     epoch = book.foreign()
     if epoch is None:
         return
-    done.doubt = "the server was started anew: how the old numbering ended is not known"
+    done.doubt = NEW_ERA
     offsets = sorted(offset for era, offset in book.held if era == epoch)
     ledger.begin(book, epoch, offsets[0] - 1)
     _run_out(book, done)

@@ -91,9 +91,13 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         return str(name[0]) if isinstance(name, tuple) else None
 
     def send(self, frame: bytes) -> None:
-        """Write one text message. Buffers; never blocks. Does nothing once the line is gone or being closed."""
+        """Write one message, text or not as the subprotocol has it.
+
+        Buffers; never blocks. Does nothing once the line is gone or being closed.
+        """
         if self._protocol.state is State.OPEN and not self._transport.is_closing():
-            self._protocol.send_text(frame)
+            send = self._protocol.send_binary if self._receiver.binary else self._protocol.send_text
+            send(frame)
             self._write_out()
 
     async def drain(self) -> None:

@@ -10,7 +10,7 @@ from websockets.frames import CloseCode, Frame, Opcode
 
 from cableway.errors import MalformedFrame
 from cableway.redact import printable
-from cableway.transports.websocket.splitter import cut_plain, header_size, payload_size
+from cableway.transports.websocket.splitter import PLAIN_BINARY, cut_plain, header_size, payload_size
 
 if TYPE_CHECKING:
     from websockets.client import ClientProtocol
@@ -35,6 +35,8 @@ class Receiver:
     """The library's side; the caller writes its ``data_to_send()`` after each :meth:`feed`."""
     limit: int
     """Largest message, in bytes."""
+    binary: bool = False
+    """Whether plain messages are binary; whatever comes as text is UTF-8 all the same."""
     close: tuple[int, str] | None = field(init=False, default=None)
     """Code and reason of the close frame that came, if one came."""
     failure: MalformedFrame | None = field(init=False, default=None)
@@ -79,8 +81,11 @@ class Receiver:
         while at < len(data) and not self.finished:
             if self.protocol.current_size is None:
                 known = len(batch)
-                at = cut_plain(data, at, self.limit, batch)
-                self._refuse_invalid_text(batch, known)
+                if self.binary:
+                    at = cut_plain(data, at, self.limit, batch, PLAIN_BINARY)
+                else:
+                    at = cut_plain(data, at, self.limit, batch)
+                    self._refuse_invalid_text(batch, known)
             if at < len(data) and not self.finished:
                 at = self._one_frame(data, at, batch)
         return batch

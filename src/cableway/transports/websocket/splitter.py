@@ -1,28 +1,32 @@
-"""Cuts plain text frames out of a stream of bytes, fast.
+"""Cuts plain frames out of a stream of bytes, fast.
 
-A plain frame is what an Action Cable server sends nearly always: final, text, unmasked, no extension bits, within the
-size limit, and not in the middle of a fragmented message (RFC 6455 section 5.2). Its header is two to ten bytes and
-its payload is the message, so that a slice is all the work.
+A plain frame is what an Action Cable server sends nearly always: final, text (or binary, where the line speaks a binary
+encoding), unmasked, no extension bits, within the size limit, and not in the middle of a fragmented message (RFC 6455
+section 5.2). Its header is two to ten bytes and its payload is the message, so that a slice is all the work.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-_PLAIN_TEXT: Final = 0x81
+PLAIN_TEXT: Final = 0x81
+"""First byte of a plain frame of text."""
+PLAIN_BINARY: Final = 0x82
+"""Likewise of one that is no text."""
+
 _MASK_BIT: Final = 0x80
 _TWO_BYTE_LENGTH: Final = 126
 _EIGHT_BYTE_LENGTH: Final = 127
 
 
-def cut_plain(data: bytes, at: int, limit: int, batch: list[bytes]) -> int:
-    """Append the payloads of the plain frames that start at *at* to *batch*.
+def cut_plain(data: bytes, at: int, limit: int, batch: list[bytes], first: int = PLAIN_TEXT) -> int:
+    """Append the payloads of the plain frames that start at *at* to *batch*: of those that begin with *first*.
 
     Stops at the first frame that is not plain, not whole or larger than *limit*, and returns where that one starts.
     """
     size = len(data)
     append = batch.append
-    while at + 2 <= size and data[at] == _PLAIN_TEXT:
+    while at + 2 <= size and data[at] == first:
         length = data[at + 1]
         start = at + 2
         if length >= _TWO_BYTE_LENGTH:

@@ -22,6 +22,7 @@ from cableway.transports.websocket.proxy import choose_proxy
 from cableway.transports.websocket.reach import Route, reach
 from cableway.transports.websocket.receiver import Receiver
 from cableway.transports.websocket.tls import default_context
+from cableway.wire.subprotocols import subprotocol
 
 if TYPE_CHECKING:
     import ssl
@@ -120,7 +121,7 @@ class WebSocketTransport:
             exchange.transport.abort()
             raise
         exchange.transport.set_write_buffer_limits(high=self._write_limit)
-        receiver = Receiver(protocol, self._max_message_size)
+        receiver = Receiver(protocol, self._max_message_size, binary=_is_binary(protocol))
         early = bytes(exchange.received)
         return WebSocketConnection(exchange.transport, receiver, sink, headers=head.headers, early=early)
 
@@ -165,6 +166,11 @@ def _check_subprotocol(request: DialRequest, head: ResponseHead) -> None:
     selected = head.headers.get("sec-websocket-protocol")
     if selected is not None and selected not in request.subprotocols:
         raise UnsupportedProtocol(request.url, printable(selected), request.subprotocols)
+
+
+def _is_binary(protocol: ClientProtocol) -> bool:
+    agreed = subprotocol(protocol.subprotocol)
+    return agreed is not None and agreed.binary
 
 
 def _explain_bad_upgrade(url: str, error: Exception | None) -> NotAWebSocket:

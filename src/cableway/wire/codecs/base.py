@@ -17,7 +17,13 @@ class Codec(Protocol):
         ...
 
     def encode(self, mapping: Mapping[str, Any]) -> bytes:
-        """Write *mapping* as one frame."""
+        """Write *mapping* as one frame.
+
+        Raises:
+            NotSupported: This encoding has no word for it.
+            TypeError: Something in it cannot be written.
+            ValueError: Likewise.
+        """
         ...
 
     def decode(self, frame: bytes) -> dict[str, Any] | None:

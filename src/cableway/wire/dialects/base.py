@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 from cableway.errors import MalformedFrame, NotSupported
 from cableway.wire.commands import Command, Perform, Probe, Subscribe, Unsubscribe
 from cableway.wire.frames import Confirm, Data, Disconnect, Frame, Ping, Pong, Reject, ServerError, Unknown, Welcome
+from cableway.wire.subprotocols import BASE_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from cableway.wire.subprotocols import Subprotocol
 
 SUBPROTOCOL = "actioncable-v1-json"
 UNSUPPORTED = "actioncable-unsupported"
@@ -23,9 +26,16 @@ UNSUPPORTED = "actioncable-unsupported"
 class BaseDialect:
     """Mappings of the base protocol to frames, and commands to mappings."""
 
-    name = SUBPROTOCOL
     extended = False
-    """Whether it has a past, presence, whispers, and sessions to restore."""
+    """Whether it has a past, whispers, and sessions to restore."""
+
+    def __init__(self, subprotocol: Subprotocol = BASE_JSON) -> None:
+        """Be what *subprotocol* has: an encoding may lack words for some of it."""
+        self.name: str = subprotocol.name
+        self.presence: bool = subprotocol.presence
+        """Whether it tells who is present."""
+        self.probes: bool = subprotocol.probes
+        """Whether a client can ask for a sign of life."""
 
     def parse(self, mapping: Mapping[str, Any]) -> Frame:
         """Tell what a server's mapping means.
@@ -57,7 +67,7 @@ class BaseDialect:
                 return {"command": "unsubscribe", "identifier": identifier}
             case Perform(identifier, data):
                 return {"command": "message", "identifier": identifier, "data": data}
-            case Probe():
+            case Probe() if self.probes:
                 return {"command": "ping"}
             case _:
                 raise NotSupported(type(command).__name__, self.name)

@@ -104,6 +104,20 @@ class BaseServerDialect:
                 raise NotSupported(type(frame).__name__, self.name)
 
 
+class RailsServerDialect(BaseServerDialect):
+    """The base protocol as Rails reads it: what it does not know, it writes into its log."""
+
+    def parse(self, mapping: Mapping[str, Any]) -> ReceivedCommand:
+        """Tell what a client's mapping means; see :meth:`BaseServerDialect.parse`."""
+        match super().parse(mapping):
+            case Probe():
+                return UnknownCommand("ping")
+            case Subscribe(""):
+                return UnreadableCommand("subscribe", "there is no identifier")
+            case command:
+                return command
+
+
 def data_frame(identifier_json: bytes, message_json: bytes, *, kind: bytes = b"", place: bytes = b"") -> bytes:
     """Write a data frame from pieces that are JSON already, so that one message to many is encoded once.
 

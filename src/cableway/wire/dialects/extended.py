@@ -13,20 +13,26 @@ from cableway.wire.commands import AskPresence, Beat, Command, History, Join, Le
 from cableway.wire.dialects.base import BaseDialect, read_identifier
 from cableway.wire.frames import ConfirmHistory, Frame, PresenceChange, PresenceInfo, RejectHistory, Welcome
 from cableway.wire.positions import Member
+from cableway.wire.subprotocols import EXTENDED_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cableway.wire.positions import HistoryQuery
+    from cableway.wire.subprotocols import Subprotocol
 
 EXTENDED_SUBPROTOCOL = "actioncable-v1-ext-json"
+
+_OF_PRESENCE = (Join, Leave, AskPresence)
 
 
 class ExtendedDialect(BaseDialect):
     """Mappings of the extended protocol to frames, and commands to mappings."""
 
-    name = EXTENDED_SUBPROTOCOL
     extended = True
+
+    def __init__(self, subprotocol: Subprotocol = EXTENDED_JSON) -> None:
+        super().__init__(subprotocol)
 
     def parse(self, mapping: Mapping[str, Any]) -> Frame:
         """Tell what a server's mapping means; see :meth:`BaseDialect.parse`."""
@@ -35,18 +41,23 @@ class ExtendedDialect(BaseDialect):
         return super().parse(mapping) if reader is None else reader(mapping)
 
     def compose(self, command: Command) -> dict[str, Any]:
-        """Write a command as the mapping that servers read."""
+        """Write a command as the mapping that servers read; of a subscribe only what there are words for.
+
+        Raises:
+            NotSupported: There are none for this command.
+        """
         if isinstance(command, Subscribe):
-            return _subscribe(command)
-        writer = _WRITERS.get(type(command))
+            return _subscribe(command, presence=self.presence)
+        wordless = not self.presence and isinstance(command, _OF_PRESENCE)
+        writer = None if wordless else _WRITERS.get(type(command))
         return super().compose(command) if writer is None else writer(command)
 
 
-def _subscribe(command: Subscribe) -> dict[str, Any]:
+def _subscribe(command: Subscribe, *, presence: bool) -> dict[str, Any]:
     whole: dict[str, Any] = {"command": "subscribe", "identifier": command.identifier}
     if command.history is not None:
         whole["history"] = _query(command.history)
-    if command.member is not None:
+    if command.member is not None and presence:
         whole["presence"] = _member(command.member)
     return whole
 

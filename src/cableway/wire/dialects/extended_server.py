@@ -26,8 +26,23 @@ ExtendedFrame: TypeAlias = ServerFrame | HistoryAnswer | PresenceChange | Presen
 """What a server of the extended protocol may say."""
 
 
+NO_STREAM = ""
+"""No subscription listens to a stream of this name: nothing is told of it, and that is confirmed."""
+
+NEVER = HistoryQuery({NO_STREAM: Position("", 0)})
+"""What a time below 0 asks for; of a subscribe it asks nothing."""
+
+
 class ExtendedServerDialect(BaseServerDialect):
-    """Mappings of the extended protocol to commands, and frames to mappings."""
+    """Mappings of the extended protocol to commands, and frames to mappings.
+
+    Args:
+        since_may_be_false: Whether ``"since":false`` asks for no past, and is not malformed as in Go. AnyCable's own
+            client sends it with the positions of streams, once it was told ``historyTimestamp: false``.
+    """
+
+    def __init__(self, *, since_may_be_false: bool = False) -> None:
+        self._since_may_be_false = since_may_be_false
 
     def parse(self, mapping: Mapping[str, Any]) -> ReceivedCommand:
         """Tell what a client's mapping means.
@@ -36,10 +51,11 @@ class ExtendedServerDialect(BaseServerDialect):
             MalformedFrame: A field that is known has a type that it never has.
         """
         # Go decodes the whole frame first, whatever its command makes of the fields.
-        query, member = _query(mapping.get("history")), _member(mapping.get("presence"))
+        query = _query(mapping.get("history"), since_may_be_false=self._since_may_be_false)
+        member = _member(mapping.get("presence"))
         command = super().parse(mapping)
         if isinstance(command, Subscribe):
-            return Subscribe(command.identifier, query, member)
+            return Subscribe(command.identifier, None if query is NEVER else query, member)
         if not isinstance(command, UnknownCommand):
             return command
         reader = _READERS.get(command.name)
@@ -111,15 +127,25 @@ def _object(value: object, name: str) -> dict[str, Any]:
     return value
 
 
-def _query(value: object) -> HistoryQuery | None:
+def _query(value: object, *, since_may_be_false: bool) -> HistoryQuery | None:
     asked = _object(value, "history")
-    since = asked.get("since")
-    if since is not None and type(since) is not int:
+    since, places = asked.get("since"), asked.get("streams")
+    if since is None or (since is False and since_may_be_false):
+        since = 0
+    if type(since) is not int:
         rule = "since is not a whole number"
         raise MalformedFrame(rule)
-    streams = {name: _position(place) for name, place in _object(asked.get("streams"), "streams").items()}
+    if not since and places is None:
+        return None
+    streams = {name: _position(place) for name, place in _object(places, "streams").items()}
+    if since < 0 and places is None:
+        return NEVER
+    # AnyCable knows no such time, and finds no such stream, but takes it for a question.
+    since = max(since, 0)
+    if not (since or streams):
+        streams = {NO_STREAM: Position("", 0)}
     try:
-        return HistoryQuery(streams, since or None) if since or streams else None
+        return HistoryQuery(streams, since or None)
     except (ValueError, TypeError) as error:
         rule = "history is out of range"
         raise MalformedFrame(rule) from error
@@ -140,8 +166,8 @@ def _member(value: object) -> Member | None:
         return None
     given = _object(value, "presence")
     who = given.get("id")
-    if who is not None and not isinstance(who, str):
-        rule = "the id of a presence is not a string"
+    if not isinstance(who, str | None) or not isinstance(given.get("type"), str | None):
+        rule = "the id or the type of a presence is not a string"
         raise MalformedFrame(rule)
     try:
         return Member(who or "", given.get("info"))
