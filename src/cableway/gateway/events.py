@@ -95,7 +95,7 @@ class EventLine:
         if frame and self._response is not None:
             await self._response.write(frame)
 
-    async def close(self, code: int, _reason: str) -> None:
+    async def close(self, code: int, reason: str) -> None:  # noqa: ARG002 - there is no place for it here
         """End the stream; before it began, refuse it."""
         self._decide(REFUSALS.get(code, 401))
         if self._opened.is_set() and self._response is not None:

@@ -95,7 +95,7 @@ class PollLine:
             self._taking.clear()
         self._changed.set()
 
-    async def close(self, code: int, _reason: str) -> None:
+    async def close(self, code: int, reason: str) -> None:  # noqa: ARG002 - there is no place for it here
         """End it once the client has fetched all that was said."""
         self.close_code = code
         self._changed.set()
