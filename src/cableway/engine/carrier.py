@@ -151,6 +151,11 @@ class Carrier:
         return max(self.connection.last_received, self._read_since)
 
     @property
+    def command_latency(self) -> float:
+        """Seconds that a command may have to wait before it goes; most connections know of no such thing."""
+        return float(getattr(self.connection, "command_latency", 0.0))
+
+    @property
     def quiet_at(self) -> float:
         """When the last command has had the time to be run: a line closed before that may lose it."""
         return self.last_command + QUIET

@@ -184,7 +184,7 @@ class Engine:
         self.feed.emit(Connected(again, transport, speech.name))
         self.hub.speak(speech.codec, speech.dialect)
         restored = welcome.restored_ids if welcome.restored else None
-        self.hub.line_up(transport, now, protocol=speech.name, restored=restored)
+        self.hub.line_up(transport, now, protocol=speech.name, restored=restored, slack=self.up.command_latency)
         self.do(effects)
 
     def broke(self, carrier: Carrier, error: CableError) -> None:

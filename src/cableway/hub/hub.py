@@ -186,7 +186,9 @@ class Hub:
             for handle in wish.handles:
                 handle.mailbox.decode = wish.decoder.messages
 
-    def line_up(self, transport: str, now: float, *, protocol: str, restored: Sequence[str] | None = None) -> None:
+    def line_up(
+        self, transport: str, now: float, *, protocol: str, restored: Sequence[str] | None = None, slack: float = 0.0
+    ) -> None:
         """The server welcomed us: ask for everything that is wished for.
 
         Args:
@@ -195,8 +197,9 @@ class Hub:
             protocol: What it speaks.
             restored: Identifiers that the server has already, because it gave us back the session of the line before;
                 ``None``: it did not.
+            slack: Seconds that a command may have to wait on this line before it goes.
         """
-        self._driver.line_up(transport, protocol)
+        self._driver.line_up(transport, protocol, slack)
         self._renounced.clear()
         self.historian.restored = restored is not None
         for wish in self.wishes:

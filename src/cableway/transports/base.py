@@ -48,7 +48,11 @@ class Sink(Protocol):
 
 
 class Connection(Protocol):
-    """One open line. It is handed over paused: nothing reaches the sink before the first :meth:`resume`."""
+    """One open line. It is handed over paused: nothing reaches the sink before the first :meth:`resume`.
+
+    One on which commands do not go at once may have an attribute ``command_latency``: the seconds that they wait at
+    most. Answers are given that much more time.
+    """
 
     @property
     def subprotocol(self) -> str | None:
@@ -88,7 +92,10 @@ class Connection(Protocol):
 
 
 class Transport(Protocol):
-    """A way to open lines. One object may open many, one after another or at once."""
+    """A way to open lines. One object may open many, one after another or at once.
+
+    One that cannot carry commands of any size may have an attribute ``max_command_size``, in bytes.
+    """
 
     @property
     def name(self) -> str:

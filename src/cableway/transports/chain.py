@@ -26,3 +26,9 @@ def chain_of(transports: Literal["auto"] | Sequence[Transport]) -> Sequence[Tran
         msg = f"transports={transports!r}: give 'auto', or a list with one transport"
         raise UsageError(msg)
     return tuple(transports)
+
+
+def command_limit(transports: Sequence[Transport], wish: int | None) -> int | None:
+    """Return the bytes of the largest command, which is the smallest of *wish* and of what the transports carry."""
+    limits = [getattr(transport, "max_command_size", None) for transport in transports]
+    return min((limit for limit in (wish, *limits) if limit is not None), default=None)
