@@ -122,6 +122,7 @@ _ROOMS = {
     "cableway.subscription": ("Subscription",),
     "cableway.transports.base": ("Connection", "DialRequest", "Sink", "Transport"),
     "cableway.transports.memory": ("MemoryServer", "MemoryTransport"),
+    "cableway.transports.polling": ("LongPollingTransport", "Pace"),
     "cableway.transports.websocket": ("WebSocketTransport",),
     "cableway.wire.message": ("Message",),
     "cableway.wire.positions": ("Bookmark", "HistoryQuery", "Member", "Position"),
