@@ -87,6 +87,17 @@ async def test_a_secret_on_the_command_line_works_and_is_warned_of() -> None:
     assert "k3y" not in ended.stderr
 
 
+async def test_it_tells_where_the_other_transports_are() -> None:
+    """Once they are switched on; one command line starts AnyCable or this."""
+    flags = ["--sse", "--sse_path=/news", "--poll", "--poll_interval=1", "--poll_flush_interval=20"]
+    async with started("gateway", "--port", "0", "--public", *flags) as program:
+        told = await listening(program)
+        assert told["events_url"].endswith("/news")
+        async with httpx2.AsyncClient(trust_env=False) as http:
+            opened = await http.post(told["poll_url"])
+        assert opened.headers["X-Anycable-Poll-ID"]
+
+
 async def test_it_gives_tokens_and_lets_in_by_them(tmp_path: Path) -> None:
     """Its secret comes from a file; it says where tokens are, and who has none stays out."""
     (tmp_path / "secret").write_text("canary-of-the-secret-which-nobody-may-see\n")

@@ -81,8 +81,8 @@ class AnyCableServer:
         being published: a request that is not complete keeps it waiting. It answers 100 once it reads the body.
         """
         reader, self._unfinished = await asyncio.open_connection("127.0.0.1", self._broadcast_port)
-        head = "POST /_broadcast HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n"
-        self._unfinished.write(head.encode())
+        head = "POST /_broadcast HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nExpect: 100-continue\r\n"
+        self._unfinished.write(f"{head}Authorization: Bearer {self.key}\r\n\r\n".encode())
         assert b" 100 " in await reader.readline()
         self._process.terminate()
 

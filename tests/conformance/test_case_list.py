@@ -13,7 +13,7 @@ def test_each_case_is_listed_and_each_listed_case_is_tested() -> None:
     """Under the file's heading, each once, and with where it runs told truly."""
     listed: dict[str, dict[str, str]] = {}
     for section in re.split(r"^## ", LIST.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
-        name = re.match(r"\w+ \(`tests/conformance/(test_\w+\.py)`\)", section)
+        name = re.match(r"[\w ]+ \(`tests/conformance/(test_\w+\.py)`\)", section)
         rows = re.findall(r"^\| [^|]+ \| `(test_\w+)` \| (both|gateway) \| [^|]+ \|$", section, flags=re.MULTILINE)
         if name is not None:
             listed[name.group(1)] = dict(rows)

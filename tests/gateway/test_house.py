@@ -235,6 +235,16 @@ async def test_it_is_empty_when_the_last_one_has_left() -> None:
     assert loop.time() - started == pytest.approx(10)
 
 
+async def test_who_asked_for_it_is_told_first_that_it_closes() -> None:
+    """With the words of the farewell known already, and with nobody sent away yet."""
+    shared, inside, told = house(), Guest(), list[object]()
+    shared.enter(inside)
+    shared.closers.append(lambda: told.append((shared.farewell, list(inside.said))))
+    assert told == []
+    farewell = shared.close()
+    assert told == [(farewell, [])]
+
+
 async def test_who_enters_a_closed_house_is_sent_away_with_the_others_words() -> None:
     """Upgraded in the very moment it closed; those who are in are told by the one who closes it."""
     shared, inside, late = house(), Guest(), Guest()

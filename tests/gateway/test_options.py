@@ -21,6 +21,14 @@ def test_the_defaults_are_anycables_where_that_is_safe() -> None:
     assert not options.open_to_all
 
 
+def test_the_other_transports_are_off_unless_asked_for() -> None:
+    """With AnyCable's names and values; the paths of those that are off are free."""
+    options = GatewayOptions(path="/events", token_path="/lp")
+    assert (options.sse, options.sse_path, options.poll, options.poll_path) == (False, "/events", False, "/lp")
+    assert (options.poll_interval, options.poll_flush_interval) == (15.0, 500)
+    assert (options.poll_max_request_size, options.poll_keepalive_timeout) == (65_536, 5.0)
+
+
 def test_dashes_and_underscores_mean_the_same() -> None:
     """A command line writes either, with or without dashes in front."""
     mapping = {"--ping-interval": "1.5", "max_conn": "7", "ssl-cert": "a.pem", "ssl_key": "b.pem", "public": "true"}
@@ -50,6 +58,10 @@ def test_values_come_as_they_are_or_as_text() -> None:
         ({"path": "/c?x"}, "is not a path"),
         ({"path": "/policy"}, "policy_path and path are both '/policy'"),
         ({"path": "/health"}, "health_path and path are both '/health'"),
+        ({"sse": 1, "sse_path": "/cable"}, "sse_path and path are both '/cable'"),
+        ({"sse": 1, "poll": 1, "poll_path": "/events"}, "poll_path and sse_path are both '/events'"),
+        ({"poll": 1, "poll_path": "/api/lp"}, "is where the API for back ends is"),
+        ({"poll_flush_interval": 0.5}, "poll_flush_interval=0.5 is not a whole number"),
         ({"accept_rate": 0.5}, "accept_rate=0.5 is not a whole number"),
         ({"accept_rate": float("inf")}, "accept_rate=inf is not a whole number"),
         ({"accept_rate": "many"}, "accept_rate='many' is not a whole number"),

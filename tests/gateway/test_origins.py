@@ -79,3 +79,22 @@ def test_any_origin_passes_where_that_is_asked_for(text: str, *, any_origin: boo
     rule = origin_rule(text, any_origin=any_origin, bound_to="127.0.0.1")
     assert rule.allows("https://evil.example", "127.0.0.1")
     assert rule.allows(None, "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("host", "bound_to", "allowed"),
+    [
+        ("127.0.0.1:8080", "127.0.0.1", True),
+        ("LOCALHOST:8080", "127.0.0.1", True),
+        ("[::1]:8080", "::1", True),
+        ("evil.example", "127.0.0.1", False),
+        ("A.example.org", "127.0.0.1", True),
+        ("example.com:8080", "127.0.0.1", False),
+        ("any.example", "0.0.0.0", True),  # noqa: S104
+    ],
+)
+def test_who_names_no_origin_must_have_named_the_host_rightly(host: str, bound_to: str, *, allowed: bool) -> None:
+    """By a name of this machine or one of the list; where others can reach it, any name will do."""
+    rule = origin_rule("example.com, *.example.org", any_origin=False, bound_to=bound_to)
+    assert rule.allows_silence(host) is allowed
+    assert origin_rule("", any_origin=True, bound_to=bound_to).allows_silence(host)

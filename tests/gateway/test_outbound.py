@@ -40,11 +40,11 @@ class FakeLine:
 class Rig:
     """An outbound over a fake line, its writer running."""
 
-    def __init__(self, limit: int = 100) -> None:
+    def __init__(self, limit: int = 100, write_timeout: float | None = 2.0) -> None:
         self.line = FakeLine()
         self.overflows = self.stalls = 0
         self.outbound = Outbound(
-            self.line, limit=limit, write_timeout=2.0, on_overflow=self.overflow, on_stall=self.stall
+            self.line, limit=limit, write_timeout=write_timeout, on_overflow=self.overflow, on_stall=self.stall
         )
         self.writer = asyncio.create_task(self.outbound.run())
 
@@ -122,6 +122,19 @@ async def test_a_stuck_write_cuts_the_line() -> None:
     await rig.writer
     assert asyncio.get_running_loop().time() - started == pytest.approx(2.0)
     assert (rig.line.aborted, rig.stalls, rig.line.sent) == (1, 1, [])
+
+
+@pytest.mark.looptime
+async def test_without_a_time_limit_a_write_may_take_any() -> None:
+    """Nor has the goodbye one."""
+    rig = Rig(write_timeout=None)
+    rig.line.gate.clear()
+    rig.outbound.send(b"x")
+    rig.outbound.finish(1000, "")
+    await asyncio.sleep(1000)
+    rig.line.gate.set()
+    await rig.writer
+    assert (rig.line.sent, rig.line.closed, rig.stalls) == ([b"x"], (1000, ""), 0)
 
 
 @pytest.mark.looptime

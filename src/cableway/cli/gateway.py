@@ -208,11 +208,15 @@ async def serve(server: Gateway, as_json: bool, policy_file: str | None, run: Ru
 def _places(server: Gateway) -> dict[str, Any]:
     paths: GatewayOptions = server.options
     tokens = {} if paths.token_path is None else {"token_url": server.http_url + paths.token_path}
+    events = {"events_url": server.http_url + paths.sse_path} if paths.sse else {}
+    polls = {"poll_url": server.http_url + paths.poll_path} if paths.poll else {}
     return {
         "event": "listening",
         "url": server.url,
         "broadcast_url": server.http_url + paths.http_broadcast_path,
         "health_url": server.http_url + paths.health_path,
+        **events,
+        **polls,
         **tokens,
         "port": server.port,
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-import secrets
 import struct
 from typing import TYPE_CHECKING
 
@@ -15,11 +14,13 @@ from cableway.auth.signing import broadcast_key
 from cableway.errors import MalformedFrame
 from cableway.gateway.admission import Answer
 from cableway.gateway.api import Api
-from cableway.gateway.connection import Request, read_cookies
+from cableway.gateway.events import EventStreams
 from cableway.gateway.origins import origin_rule
+from cableway.gateway.polling import Polling
 from cableway.gateway.publications import Posted, RemoteDisconnect, read_publication
 from cableway.gateway.session import Session, Terms
 from cableway.gateway.streams import broadcast_data
+from cableway.gateway.visitor import describe, is_there
 from cableway.redact import redact_url
 from cableway.wire.codecs.choice import codec_for, encoding_available
 from cableway.wire.codecs.json import JSONCodec
@@ -118,6 +119,8 @@ class GatewayApp:
             app.router.add_post(self._options.token_path, self._tokens.answer)
         app.router.add_route("*", self._options.http_broadcast_path, self.publish)
         Api(self._house, self.post).add_to(app)
+        EventStreams(self._house, self._random, self._turned_away).add_to(app)
+        Polling(self._house, self._turned_away).add_to(app)
         app.on_response_prepare.append(_hide_server)
         return app
 
@@ -140,7 +143,7 @@ class GatewayApp:
         await socket.prepare(_without_subprotocols(request))
         terms = self._terms(chosen, request.query)
         line = WebSocketLine(socket, request.transport, binary=not isinstance(terms.codec, JSONCodec))
-        session = Session(self._house, _describe(request), line, terms)
+        session = Session(self._house, describe(request), line, terms)
         await session.serve(line.messages())
         return socket
 
@@ -205,7 +208,7 @@ class GatewayApp:
 
     async def _turned_away(self, request: web.Request) -> web.Response | None:
         if not self._full():
-            match await self._house.entrance.turn(lambda: _is_there(request)):
+            match await self._house.entrance.turn(lambda: is_there(request)):
                 case Answer.GONE:
                     return web.Response(status=503)
                 case Answer.ENTER if not self._full():
@@ -278,31 +281,11 @@ def choose_subprotocol(offers: list[str], flavour: str = "strict") -> str | None
     return next((name for name in spoken if name in offered), None)
 
 
-def _is_there(request: web.Request) -> bool:
-    transport = request.transport
-    return transport is not None and not transport.is_closing()
-
-
 def _without_subprotocols(request: web.Request) -> web.BaseRequest:
     # aiohttp logs offers that it does not know, and one of them may be a token; it would also choose in client order.
     headers = request.headers.copy()
     headers.popall(hdrs.SEC_WEBSOCKET_PROTOCOL, None)
     return request.clone(headers=headers)
-
-
-def _describe(request: web.Request) -> Request:
-    wished = request.headers.get("X-Request-ID", "")
-    sid = wished if 0 < len(wished) <= 128 and wished.isprintable() else secrets.token_urlsafe(16)
-    return Request(
-        sid=sid,
-        url=str(request.url),
-        host=request.host,
-        path=request.path,
-        query=request.query,
-        headers=request.headers,
-        cookies=read_cookies("; ".join(request.headers.getall(hdrs.COOKIE, []))),
-        remote=request.remote,
-    )
 
 
 async def _health(_request: web.Request) -> web.Response:

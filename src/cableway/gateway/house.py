@@ -20,7 +20,7 @@ from cableway.wire.dialects.extended_server import presence_change
 from cableway.wire.expulsions import Expulsion, server_restart
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cableway.gateway.channel import Channel
     from cableway.gateway.connection import Connection
@@ -75,6 +75,8 @@ class House:
         self.policy: PolicyDocument | None = None
         self.farewell: Expulsion | None = None
         """What is said to who enters now, once the gateway stops."""
+        self.closers: list[Callable[[], None]] = []
+        """What is called first of all when it does."""
         self.broker: MemoryBroker | None = None
         """Keeps what was published; ``None``: nobody does."""
         if options.has_broker:
@@ -107,6 +109,8 @@ class House:
         """Let nobody in any more; return how to say goodbye: with the time that all should take to come back."""
         crowd = len(self.sessions) + self.entrance.waiting
         self.farewell = self.farewell or server_restart(spread(crowd, self.options.accept_rate))
+        for closer in self.closers:
+            closer()
         self.entrance.close()
         if self._alarm is not None:
             self._alarm.cancel()

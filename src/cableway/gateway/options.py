@@ -122,6 +122,18 @@ class GatewayOptions:
     ws_write_timeout: float = option(
         "Seconds that one write may take before the line is cut.", default=2.0, convert=seconds
     )
+    sse: bool = option("Serve event streams (server-sent events).", default=False, convert=flag)
+    sse_path: str = option("Where event streams are asked for.", default="/events", convert=path_of)
+    poll: bool = option("Serve long polling.", default=False, convert=flag)
+    poll_path: str = option("Where clients poll.", default="/lp", convert=path_of)
+    poll_interval: float = option("Seconds that a poll waits for something to say.", default=15.0, convert=seconds)
+    poll_flush_interval: int = option(
+        "Milliseconds that a poll waits for more once there is something to say.", default=500, convert=number
+    )
+    poll_max_request_size: int = option("Largest request of a poll, in bytes.", default=65_536, convert=number)
+    poll_keepalive_timeout: float = option(
+        "Seconds between two polls after which a client counts as gone.", default=5.0, convert=seconds
+    )
     max_conn: int = option("Most clients at a time, further ones get HTTP 503; 0 means any.", default=0, convert=number)
     accept_rate: int = option(
         "New sessions a second, further clients wait for their turn; 0 means any.", default=0, convert=number
@@ -184,7 +196,8 @@ class GatewayOptions:
         if bool(self.ssl_cert) != bool(self.ssl_key):
             msg = "TLS needs both files: give ssl_cert and ssl_key"
             raise UsageError(msg)
-        _refuse_twins({name: getattr(self, name) for name in _PATHS})
+        served = [*_PATHS, *(f"{name}_path" for name in ("sse", "poll") if getattr(self, name))]
+        _refuse_twins({name: getattr(self, name) for name in served})
 
     @property
     def open_to_all(self) -> bool:
@@ -238,6 +251,14 @@ class GatewayKeywords(TypedDict, total=False):
     max_message_size: int
     ws_max_pending_size: int
     ws_write_timeout: Seconds
+    sse: bool
+    sse_path: str
+    poll: bool
+    poll_path: str
+    poll_interval: Seconds
+    poll_flush_interval: int
+    poll_max_request_size: int
+    poll_keepalive_timeout: Seconds
     max_conn: int
     accept_rate: int
     accept_wait: Seconds

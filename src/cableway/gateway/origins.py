@@ -39,6 +39,20 @@ class OriginRule:
         # us, a host name from elsewhere is no proof of anything.
         return bool(source) and source == _with_port(host.lower(), origin) and not self.loopback_only
 
+    def allows_silence(self, host: str) -> bool:
+        """Tell the same of a plain request, no upgrade, without ``Origin``: of a program, or of a page of *host*.
+
+        Browsers leave it out where a page asks its own host. So the name of the host has to prove what it would have
+        said; see above for why that takes a look.
+        """
+        name = host.lower()
+        return (
+            self.any_origin
+            or not self.loopback_only
+            or _is_loopback(name)
+            or any(_matches(name, entry) for entry in self.allowed)
+        )
+
 
 def origin_rule(allowed_origins: str, *, any_origin: bool, bound_to: str) -> OriginRule:
     """Build the rule from the option's text and the address the server listens on."""

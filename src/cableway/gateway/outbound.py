@@ -35,7 +35,7 @@ class Outbound:
         line: Line,
         *,
         limit: int,
-        write_timeout: float,
+        write_timeout: float | None,
         on_overflow: Callable[[], None],
         on_stall: Callable[[], None],
     ) -> None:
@@ -95,7 +95,7 @@ class Outbound:
                     await self._line.send(frame)
                 self._pending = max(0, self._pending - len(frame))
             if self._goodbye is not None:
-                async with asyncio.timeout(self._write_timeout * 2):
+                async with asyncio.timeout(None if self._write_timeout is None else self._write_timeout * 2):
                     await self._line.close(*self._goodbye)
                 return
             self._more.clear()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import frozen
 
@@ -59,13 +59,28 @@ class Terms:
     """Whether it can be restored, and presence lasts."""
     nameless: bool = False
     """Whether it is not told its id, as by Rails."""
+    patient: bool = False
+    """Whether the client fetches what is sent when it likes, so that no write takes too long."""
+
+
+class Witness(Protocol):
+    """Learns how a session begins, where an HTTP status is to tell it."""
+
+    def let_in(self) -> None:
+        """The client is let in. If it is not, the line is closed."""
+
+    def settled(self, verdict: Verdict) -> None:
+        """The next command has been carried out, and all that it brought is queued."""
 
 
 class Session:
     """One client."""
 
-    def __init__(self, house: House, request: Request, line: Line, terms: Terms) -> None:
+    def __init__(
+        self, house: House, request: Request, line: Line, terms: Terms, witness: Witness | None = None
+    ) -> None:
         self._house = house
+        self._witness = witness
         self._machine = ServerSession(
             "" if terms.nameless else request.sid,
             terms.pings,
@@ -84,7 +99,7 @@ class Session:
         self._outbound = Outbound(
             line,
             limit=house.options.ws_max_pending_size,
-            write_timeout=house.options.ws_write_timeout,
+            write_timeout=None if terms.patient else house.options.ws_write_timeout,
             on_overflow=self._too_slow,
             on_stall=lambda: self._count("stalled"),
         )
@@ -199,6 +214,8 @@ class Session:
 
     async def _work(self) -> None:
         accepted = await self._authorise()
+        if accepted and self._witness is not None:
+            self._witness.let_in()
         while True:
             match await self._asks.get():
                 case Ask(command):
@@ -206,6 +223,8 @@ class Session:
                     self._carry_out(self._machine.settle(verdict))
                     if isinstance(command, Subscribe) and verdict is Verdict.CONFIRMED:
                         self._clerk.follow_up(command)
+                    if self._witness is not None:
+                        self._witness.settled(verdict)
                 case Leave(identifiers):
                     for identifier in identifiers:
                         await self._clerk.hang_up(identifier)

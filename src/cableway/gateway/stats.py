@@ -59,6 +59,12 @@ class GatewayStats:
     """Those of them that could not be answered in full, and so were refused."""
     whispers: int = 0
     """Whispers passed on."""
+    event_streams: int = 0
+    """Sessions over server-sent events. Part of ``sessions``, as is the next one."""
+    poll_sessions: int = 0
+    """Sessions over long polling."""
+    stale_polls: int = 0
+    """Polls for a session that is not there, or not any more."""
 
 
 ODDITIES: dict[Oddity, str] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cableway.errors import MalformedFrame
+from cableway.gateway.event_codec import EventCodec
 from cableway.wire.codecs.json import JSONCodec, dump_text, load
 from cableway.wire.dialects.base_server import data_frame
 
@@ -40,7 +41,7 @@ class Broadcast:
         self.stream: str = ""
         self.position: Position | None = None
         """Its place in the stream, once it was kept."""
-        self._frames: dict[tuple[type[Codec], str], bytes] = {}
+        self._frames: dict[tuple[str, str], bytes] = {}
 
     @property
     def value(self) -> JSONValue:
@@ -59,20 +60,21 @@ class Broadcast:
 
     def frame_for(self, identifier: str, codec: Codec) -> bytes:
         """Compose the frame for all subscriptions named *identifier* that speak so."""
-        key = (type(codec), identifier)
+        key = (codec.name, identifier)
         frame = self._frames.get(key)
         if frame is None:
             compose = self._json_frame if isinstance(codec, JSONCodec) else self._frame
             frame = self._frames[key] = compose(identifier, codec)
         return frame
 
-    def _json_frame(self, identifier: str, _codec: Codec) -> bytes:
+    def _json_frame(self, identifier: str, codec: Codec) -> bytes:
         kind = b"" if self.kind is None else b'"type":%b,' % dump_text(self.kind).encode()
         place = b""
         if self.position is not None:
             stream, epoch = dump_text(self.stream).encode(), dump_text(self.position.epoch).encode()
             place = b',"stream_id":%b,"epoch":%b,"offset":%d' % (stream, epoch, self.position.offset)
-        return data_frame(dump_text(identifier).encode(), self.text, kind=kind, place=place)
+        frame = data_frame(dump_text(identifier).encode(), self.text, kind=kind, place=place)
+        return codec.event(frame, self) if isinstance(codec, EventCodec) else frame
 
     def _frame(self, identifier: str, codec: Codec) -> bytes:
         mapping: dict[str, Any] = {} if self.kind is None else {"type": self.kind}

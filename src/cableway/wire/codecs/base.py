@@ -11,6 +11,11 @@ if TYPE_CHECKING:
 class Codec(Protocol):
     """Turns protocol mappings into bytes and back."""
 
+    @property
+    def name(self) -> str:
+        """Whoever writes alike has the same one, so that a frame can be shared."""
+        ...
+
     def encode(self, mapping: Mapping[str, Any]) -> bytes:
         """Write *mapping* as one frame."""
         ...
