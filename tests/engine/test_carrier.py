@@ -18,7 +18,7 @@ from cableway import (
     SubscriptionOptions,
 )
 from cableway.policies.monitors.persistent import UNKNOWN_BEAT_LIMIT
-from tests.scripted import background, connected, line, settle
+from tests.scripted import background, connected, line, refusal, settle
 
 pytestmark = pytest.mark.looptime
 
@@ -123,6 +123,21 @@ async def test_any_frame_is_a_sign_of_life() -> None:
             made.server.message(chat.identifier, number)
         await settle()
         assert made.transport.dials == 1
+
+
+async def test_an_answer_without_a_message_is_as_good_as_a_beat() -> None:
+    """On a line that is made of requests: after half a minute of them it has proved itself."""
+    made = line()
+    opening = background(made.cable.open())
+    await made.transport.refuse(refusal())
+    await made.welcome()
+    await opening
+    for _ in range(3):
+        assert made.cable.stats().failures == 1
+        await asyncio.sleep(12)
+        made.cable._engine.up.frames([])
+    assert made.cable.stats().failures == 0
+    await made.cable.close()
 
 
 async def test_a_reader_that_paused_itself_does_not_take_the_line_for_dead() -> None:

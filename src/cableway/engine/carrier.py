@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from attrs import frozen
+
 from cableway.errors import (
     CableError,
     LineClosed,
@@ -51,8 +53,14 @@ _AUTH_REASONS = frozenset({"unauthorized", "token_expired"})
 ANYCABLE = "x-anycable-version"
 """The header by which AnyCable names itself in its answer to the upgrade."""
 
-Noted: TypeAlias = Ping | Pong | Confirm | ServerError | MalformedFrame
-"""What an owner takes note of: frames, and the first malformed one of an episode."""
+
+@frozen
+class RoundTrip:
+    """The server has answered a request, on a line that is made of many: as good a sign as a beat."""
+
+
+Noted: TypeAlias = Ping | Pong | Confirm | ServerError | MalformedFrame | RoundTrip
+"""What an owner takes note of: frames, the first malformed one of an episode, and answers without a message."""
 
 
 class Owner(Protocol):
@@ -151,11 +159,6 @@ class Carrier:
         return max(self.connection.last_received, self._read_since)
 
     @property
-    def command_latency(self) -> float:
-        """Seconds that a command may have to wait before it goes; most connections know of no such thing."""
-        return float(getattr(self.connection, "command_latency", 0.0))
-
-    @property
     def quiet_at(self) -> float:
         """When the last command has had the time to be run: a line closed before that may lose it."""
         return self.last_command + QUIET
@@ -223,7 +226,9 @@ class Carrier:
             return
         self._moved()
         at = wall_clock()
-        if self.session.phase is Phase.LIVE:
+        if not batch:
+            self.owner.noted(RoundTrip())
+        elif self.session.phase is Phase.LIVE:
             self.hub.router.route(batch, at, self._clock(), lambda frame: self._take(frame, at))
         else:
             for frame in batch:
@@ -279,7 +284,8 @@ class Carrier:
                 self.hub.hear(frame, now)
             case Welcome(sid):
                 probes = sid is not None or ANYCABLE in self.connection.response_headers
-                self.owner.welcomed(LineFacts(probes=probes), frame)
+                slack = float(getattr(self.connection, "command_latency", 0.0))
+                self.owner.welcomed(LineFacts(probes=probes, slack=slack), frame)
             case Disconnect():
                 self._break(_as_error(frame))
 

@@ -38,7 +38,11 @@ class Sink(Protocol):
     """Takes what a connection received. Called on the event loop, never concurrently."""
 
     def frames(self, batch: list[bytes]) -> None:
-        """Take whole text messages, in order, as owned bytes. Must neither block nor raise."""
+        """Take whole text messages, in order, as owned bytes. Must neither block nor raise.
+
+        An empty batch tells of an answer, on a line that is made of requests: the server lives, and all that the
+        answer held was told before.
+        """
 
     def lost(self, code: int | None, reason: str, error: BaseException | None) -> None:
         """Learn that the line is gone; called once, last, whoever ended it.

@@ -99,6 +99,7 @@ async def test_an_answer_without_messages_is_a_sign_of_life(sink: Recorder) -> N
         started = connection.last_received
         await house.until(lambda: len(house.visits) == 4)
         assert connection.last_received >= started + 30
+        assert sink.batches[1:] == [[], []]
         assert len(sink.messages) == 1
 
 
@@ -109,6 +110,18 @@ async def test_an_idle_line_keeps_its_session(sink: Recorder) -> None:
         await house.until(lambda: len(house.visits) == 40)
         assert not sink.losses
         assert now() > 30
+
+
+async def test_an_answer_is_told_after_its_messages(sink: Recorder) -> None:
+    """And not at all to who does not read: it counts with one that comes later."""
+    async with serving() as house, line(house, sink) as connection:
+        await house.until(lambda: house.session.polls == 1)
+        house.session.say({"n": 1})
+        await house.until(lambda: len(house.visits) == 3)
+        connection.pause()
+        house.session.say({"n": 2})
+        await house.until(lambda: len(house.visits) == 4)
+        assert sink.batches[1:] == [[b'{"n": 1}'], []]
 
 
 async def test_who_does_not_read_gets_nothing_and_keeps_the_session(sink: Recorder) -> None:

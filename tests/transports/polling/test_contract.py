@@ -176,6 +176,16 @@ async def test_a_line_on_which_nothing_is_said_lives() -> None:
         assert len([event for event in events if isinstance(event, Connected)]) == 1
 
 
+async def test_a_line_that_was_polled_for_a_while_has_proved_itself() -> None:
+    """Without a beat: what went wrong before it is forgotten."""
+    async with serving() as house:
+        house.faults += [status(503), status(503)]
+        async with cable(house) as made:
+            assert made.stats().failures == 2
+            await asyncio.sleep(60)
+            assert made.stats().failures == 0
+
+
 async def test_a_server_that_answers_no_poll_is_found_dead() -> None:
     """Ten seconds after the answer was due, and the next line comes."""
     async with serving() as house, cable(house):

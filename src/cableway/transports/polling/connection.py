@@ -60,7 +60,14 @@ class PollingConnection:
         self._gone = asyncio.Event()
         self._told = False
         self._error: BaseException | None = None
-        self._courier = Courier(poster, exchange, opened.session, self._take, self._changed)
+        self._courier = Courier(
+            poster,
+            exchange,
+            opened.session,
+            deliver=self._take,
+            answered=self._answered,
+            changed=self._changed,
+        )
         self._task = self._loop.create_task(self._courier.run(), name="cableway-polling")
         self._task.add_done_callback(self._ended)
 
@@ -132,6 +139,11 @@ class PollingConnection:
             self._unread += messages
             self._unread_size += sum(map(len, messages))
             self._push()
+
+    def _answered(self) -> None:
+        # What is unread was not told yet: the answer counts with one that comes later.
+        if not self._unread and not self._paused and self._resuming is None and not self._deaf:
+            self._sink.frames([])
 
     def _push(self) -> None:
         if self._unread and not self._paused and self._resuming is None and not self._deaf:

@@ -41,14 +41,16 @@ class Session:
 
 
 class Courier:
-    """Polls one session. It hands on messages as they come in, and tells when something has changed."""
+    """Polls one session. It hands on messages as they come in, and tells of answers and of other changes."""
 
     def __init__(
         self,
         poster: Poster,
         exchange: Exchange,
         session: Session,
+        *,
         deliver: Callable[[list[bytes]], None],
+        answered: Callable[[], None],
         changed: Callable[[], None],
     ) -> None:
         self.last_received: float = asyncio.get_running_loop().time()
@@ -59,6 +61,7 @@ class Courier:
         self._exchange = exchange
         self._session = session
         self._deliver = deliver
+        self._answered = answered
         self._changed = changed
         self._news = asyncio.Event()
         self._limit: asyncio.Timeout | None = None
@@ -129,6 +132,8 @@ class Courier:
                 self._changed()
                 busy = await self._read(answer)
                 self._exchange.answered(self._loop.time(), busy=busy)
+                if self.error is None:
+                    self._answered()
             else:
                 await self._refused(answer)
 
