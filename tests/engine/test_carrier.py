@@ -140,6 +140,17 @@ async def test_an_answer_without_a_message_is_as_good_as_a_beat() -> None:
     await made.cable.close()
 
 
+async def test_an_answer_may_tell_the_server_s_time() -> None:
+    """As a beat does: by it the past can be asked for."""
+    async with connected(protocol="auto") as made:
+        connection: Any = made.server.connection
+        connection.server_time = 1_790_000_000.0
+        carrier = made.cable._engine.up
+        carrier.frames([])
+        clock = made.cable._engine.hub.historian.clock
+        assert clock.at(asyncio.get_running_loop().time()) == 1_790_000_000
+
+
 async def test_a_reader_that_paused_itself_does_not_take_the_line_for_dead() -> None:
     """The overflow policy ``pause`` stops reading for as long as it takes; what was silent was we."""
     async with connected() as made:

@@ -58,6 +58,9 @@ ANYCABLE = "x-anycable-version"
 class RoundTrip:
     """The server has answered a request, on a line that is made of many: as good a sign as a beat."""
 
+    server_time: float | None
+    """The server's Unix time of an answer before which nothing was left to say; ``None`` where that is not known."""
+
 
 Noted: TypeAlias = Ping | Pong | Confirm | ServerError | MalformedFrame | RoundTrip
 """What an owner takes note of: frames, the first malformed one of an episode, and answers without a message."""
@@ -227,7 +230,7 @@ class Carrier:
         self._moved()
         at = wall_clock()
         if not batch:
-            self.owner.noted(RoundTrip())
+            self.owner.noted(RoundTrip(getattr(self.connection, "server_time", None)))
         elif self.session.phase is Phase.LIVE:
             self.hub.router.route(batch, at, self._clock(), lambda frame: self._take(frame, at))
         else:

@@ -201,7 +201,10 @@ class Engine:
                 self.hub.hear(news, self.home.now())
                 self._beaten()
                 self.overseer.beaten()
-            case RoundTrip():
+            case RoundTrip(server_time):
+                if server_time is not None:
+                    self.credentials.beaten(server_time)
+                    self.hub.hear(Ping(server_time), self.home.now())
                 self._beaten()
             case Confirm():
                 self.line.confirmed()

@@ -41,7 +41,8 @@ class Sink(Protocol):
         """Take whole text messages, in order, as owned bytes. Must neither block nor raise.
 
         An empty batch tells of an answer, on a line that is made of requests: the server lives, and all that the
-        answer held was told before.
+        answer held was told before. The connection may have an attribute ``server_time`` then: the server's Unix time
+        at which it had nothing more to say.
         """
 
     def lost(self, code: int | None, reason: str, error: BaseException | None) -> None:

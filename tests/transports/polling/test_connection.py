@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -110,6 +111,17 @@ async def test_an_idle_line_keeps_its_session(sink: Recorder) -> None:
         await house.until(lambda: len(house.visits) == 40)
         assert not sink.losses
         assert now() > 30
+
+
+async def test_an_answer_without_messages_tells_the_server_s_time(sink: Recorder) -> None:
+    """One with messages may have been full, and says nothing of what is left."""
+    date = {"Date": "Tue, 22 Sep 2026 10:00:00 GMT"}
+    async with serving(House(headers=date)) as house, line(house, sink) as connection:
+        house.session.say({"n": 1})
+        await house.until(lambda: len(house.visits) == 3)
+        assert connection.server_time is None
+        await house.until(lambda: len(house.visits) == 4)
+        assert connection.server_time == datetime(2026, 9, 22, 10, tzinfo=UTC).timestamp()
 
 
 async def test_an_answer_is_told_after_its_messages(sink: Recorder) -> None:

@@ -93,6 +93,11 @@ class PollingConnection:
         return self._courier.last_received
 
     @property
+    def server_time(self) -> float | None:
+        """The server's Unix time of the last answer, if that brought no message and told the time."""
+        return self._courier.server_time
+
+    @property
     def command_latency(self) -> float:
         """Seconds that a command may have to wait before it goes."""
         return 0.0 if self._exchange.interrupts else self._opened.session.hold

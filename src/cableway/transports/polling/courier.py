@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import field, frozen
 
+from cableway.auth.providers.response import server_now
 from cableway.errors import CableError, LineLost, MalformedFrame
 from cableway.policies.classify import retry_after
 from cableway.transports.polling.exchange import End
@@ -54,6 +55,8 @@ class Courier:
         changed: Callable[[], None],
     ) -> None:
         self.last_received: float = asyncio.get_running_loop().time()
+        self.server_time: float | None = None
+        """The server's Unix time of the last answer, if that was an empty one: nothing was left to say then."""
         self.error: CableError | None = None
         """What ended the line, where it was not our wish."""
         self._loop = asyncio.get_running_loop()
@@ -131,6 +134,8 @@ class Courier:
                 self._exchange.taken(self.last_received)
                 self._changed()
                 busy = await self._read(answer)
+                # One with messages may have been full, and have left some for the next.
+                self.server_time = None if busy else server_now(answer.headers)
                 self._exchange.answered(self._loop.time(), busy=busy)
                 if self.error is None:
                     self._answered()
