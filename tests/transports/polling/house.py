@@ -229,10 +229,11 @@ def status(code: int, **headers: str) -> Fault:
 
 async def swallow(house: House, visit: Visit) -> web.StreamResponse:
     """Run the commands, take what waits for the session, and cut the line instead of an answer."""
-    session = house.sessions[visit.poll_id or ""]
-    house.run(session, visit.commands)
-    session.waiting.clear()
-    session.asked_at = visit.at
+    session = house.sessions.get(visit.poll_id or "")
+    if session is not None:
+        house.run(session, visit.commands)
+        session.waiting.clear()
+        session.asked_at = visit.at
     return _cut(visit)
 
 
@@ -243,11 +244,13 @@ async def cut(_: House, visit: Visit) -> web.StreamResponse:
 
 async def break_off(house: House, visit: Visit) -> web.StreamResponse:
     """Run the commands, and cut the line in the middle of the answer."""
-    session = house.sessions[visit.poll_id or ""]
-    house.run(session, visit.commands)
+    session = house.sessions.get(visit.poll_id or "")
+    if session is not None:
+        house.run(session, visit.commands)
+        session.waiting.clear()
     response = web.StreamResponse(headers={"Content-Length": "1000"})
     await response.prepare(visit.request)
-    await response.write(b'{"type":"ping","message":1}\n{"type":')
+    await response.write(b'{"type":"ping","message":1790000000}\n{"type":')
     return _cut(visit)
 
 

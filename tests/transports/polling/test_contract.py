@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,8 +22,8 @@ from cableway import (
     SubscriptionRejected,
     Unauthorized,
 )
-from tests.scripted import STEADY
-from tests.transports.polling.house import House, serving, status, swallow
+from tests.scripted import STEADY, background
+from tests.transports.polling.house import House, Visit, break_off, cut, serving, status, swallow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -112,6 +113,61 @@ async def test_what_a_lost_answer_swallowed_comes_from_the_past() -> None:
         assert house.visits[-1].poll_id == "pl_2"
         reopening = next(visit for visit in house.visits[1:] if visit.poll_id is None)
         assert reopening.request.headers["X-ANYCABLE-RESTORE-SID"] == "s1"
+
+
+async def test_what_an_interrupted_poll_took_along_is_found_by_the_next_message() -> None:
+    """The hole in its stream is asked for."""
+    eat = asyncio.Event()
+
+    async def swallow_late(house: House, visit: Visit) -> Any:
+        await eat.wait()
+        house.sessions[visit.poll_id or ""].waiting.clear()
+        await asyncio.sleep(3600)
+
+    async with (
+        serving() as house,
+        cable(house, transport={"sending": "interrupt"}) as made,
+        made.subscribe("Chat") as chat,
+    ):
+        house.publish(chat.identifier, "one")
+        assert (await chat.receive(timeout=60)).data == "one"
+        house.faults.append(swallow_late)
+        visits = len(house.visits)
+        await house.until(lambda: len(house.visits) > visits and not house.faults)
+        house.publish(chat.identifier, "two")
+        eat.set()
+        await chat.perform("note", n=1)
+        await house.until(lambda: bool(house.performed))
+        house.publish(chat.identifier, "three")
+        assert [(await chat.receive(timeout=60)).data for _ in range(2)] == ["two", "three"]
+        assert len(house.sessions) == 1
+
+
+@pytest.mark.parametrize("sending", ["wait", "interrupt"])
+@pytest.mark.parametrize("seed", range(5))
+async def test_on_a_bad_way_each_message_comes_once_and_in_order(seed: int, sending: str) -> None:
+    """Answers are lost, break off, or are refused, again and again: the past fills what they took along."""
+    random = Random(seed)
+    kinds = [None, None, None, swallow, cut, break_off, status(503), status(502), status(429, Retry_After="1")]
+
+    async def misfortune() -> None:
+        while True:
+            house.faults.append(random.choice(kinds))
+            await asyncio.sleep(random.uniform(0, 3))
+
+    async with serving(House(hold=5)) as house, cable(house, transport={"sending": sending, "hold": 5}) as made:
+        chat = await made.subscribe("Chat")
+        house.publish(chat.identifier, 0)
+        assert (await chat.receive(timeout=60)).data == 0
+        trouble = background(misfortune())
+        for number in range(1, 200):
+            house.publish(chat.identifier, number)
+            await asyncio.sleep(random.uniform(0, 1))
+        trouble.cancel()
+        house.faults.clear()
+        house.publish(chat.identifier, 200)
+        assert [(await chat.receive(timeout=300)).data for _ in range(200)] == list(range(1, 201))
+        assert len(house.restorable) > 5
 
 
 async def test_on_the_base_protocol_a_lost_answer_is_told_as_unknown() -> None:
