@@ -38,7 +38,7 @@ def test_unknown_names_are_refused_with_the_choice(pace: Any) -> None:
 
 def test_one_that_never_rests_is_refused() -> None:
     """A server that answers at once would be asked in a loop."""
-    with pytest.raises(UsageError, match="longest_pause=0 would ask without a pause"):
+    with pytest.raises(UsageError, match="longest_pause=0 would ask in a loop"):
         Pace(longest_pause=0)
     with pytest.raises(ValueError, match="duration of Pace"):
         Pace(gather=-1)

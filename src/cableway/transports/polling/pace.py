@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from attrs import field, frozen
 
 from cableway.errors import UsageError
 from cableway.types import Seconds, to_seconds
-
-if TYPE_CHECKING:
-    from typing import Any
-
-    from attrs import Attribute
 
 FIRST_PAUSE: Final = 0.1
 """Seconds after the first poll that brought nothing; doubled with each that follows it."""
@@ -40,10 +35,16 @@ class Pace:
     longest_pause: float = field(default=1.0, converter=_duration)
     """Seconds between two polls at most, reached step by step while they bring nothing."""
 
-    @longest_pause.validator
-    def _check(self, _: Attribute[Any], value: float) -> None:
-        if value < FIRST_PAUSE:
-            msg = f"longest_pause={value:g} would ask without a pause for nothing: give {FIRST_PAUSE:g} s or more"
+    def __attrs_post_init__(self) -> None:
+        """Refuse a pace that never rests.
+
+        Raises:
+            UsageError: The longest pause is too short.
+        """
+        if self.longest_pause < FIRST_PAUSE:
+            msg = (
+                f"longest_pause={self.longest_pause:g} would ask in a loop for nothing: give {FIRST_PAUSE:g} s or more"
+            )
             raise UsageError(msg)
 
     def pause(self, in_vain: int) -> float:
