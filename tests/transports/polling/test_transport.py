@@ -156,7 +156,7 @@ async def test_what_is_spoken(sink: Recorder, offer: tuple[str, ...], named: str
 async def test_an_encoding_of_bytes_is_refused_before_the_dial(sink: Recorder) -> None:
     """Lines of text cannot carry it."""
     async with serving() as house:
-        with pytest.raises(UsageError, match="carries text alone"):
+        with pytest.raises(UsageError, match="carry text alone"):
             await LongPollingTransport().open(asking(house, subprotocols=("actioncable-v1-ext-msgpack",)), sink)
         assert not house.visits
 

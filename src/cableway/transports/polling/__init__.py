@@ -3,13 +3,10 @@
 ::
 
     transport.py   the recipe: options, and the opening request
-    address.py     where the polls go
     pace.py        how soon the next poll follows
     outbox.py      commands, kept until the server has taken them
     exchange.py    who may poll when, and what follows from each end of a request; without I/O
     lines.py       from bytes to messages, without I/O
-    http.py        requests over httpx2, and what became of them
-    refusals.py    what an answer means that opens no line
     connection.py  an open line
 """
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cableway.transports.base import Sink
+    from cableway.transports.http.posting import Poster
     from cableway.transports.polling.courier import Session
     from cableway.transports.polling.exchange import Exchange
-    from cableway.transports.polling.posting import Poster
 
 
 @frozen

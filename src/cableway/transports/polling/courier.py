@@ -11,18 +11,20 @@ from attrs import field, frozen
 from cableway.auth.providers.response import server_now
 from cableway.errors import CableError, LineLost, MalformedFrame
 from cableway.policies.classify import retry_after
+from cableway.transports.http.posting import Broken, Unsent
+from cableway.transports.http.refusals import refused
 from cableway.transports.polling.exchange import End
 from cableway.transports.polling.lines import LineSplitter, LineTooLong
-from cableway.transports.polling.posting import Broken, Unsent
-from cableway.transports.polling.refusals import POLL, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cableway.transports.http.posting import Answer, Poster
     from cableway.transports.polling.exchange import Exchange
-    from cableway.transports.polling.posting import Answer, Poster
 
 POLL_ID: Final = "x-anycable-poll-id"
+
+POLL: Final = "a poll"
 
 GRACE: Final = 10.0
 """Seconds on top of the time that the server holds a poll, for a slow network."""

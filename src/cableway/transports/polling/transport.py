@@ -6,31 +6,31 @@ import asyncio
 from http.cookiejar import CookieJar
 from typing import TYPE_CHECKING, Final, Literal
 
-from cableway.address import HttpAddress
 from cableway.errors import ServerSilent, UsageError
-from cableway.transports.polling.address import poll_address
+from cableway.transports.http.address import http_address
+from cableway.transports.http.posting import Broken, Poster, Unsent
+from cableway.transports.http.refusals import farewell, no_session, refused, unreached
+from cableway.transports.http.way import Ways, spoken_as_text
 from cableway.transports.polling.connection import Buffers, Opened, PollingConnection
 from cableway.transports.polling.courier import POLL_ID, Session
 from cableway.transports.polling.exchange import Exchange
 from cableway.transports.polling.lines import LineSplitter, LineTooLong
 from cableway.transports.polling.outbox import Outbox
 from cableway.transports.polling.pace import Pace, pace_of
-from cableway.transports.polling.posting import Broken, Poster, Unsent, Way
-from cableway.transports.polling.refusals import REQUEST, farewell, no_session, refused, unreached
 from cableway.transports.websocket.headers import check_request
-from cableway.transports.websocket.tls import default_context
 from cableway.types import Seconds, to_seconds
-from cableway.wire.subprotocols import BASE_JSON, JSON, subprotocol
+from cableway.wire.subprotocols import BASE_JSON
 
 if TYPE_CHECKING:
-    import ssl
-    from urllib.parse import SplitResult
-
     from cableway.transports.base import DialRequest, Sink
-    from cableway.transports.polling.posting import Answer
+    from cableway.transports.http.posting import Answer
 
 LONGEST_HOLD: Final = 40.0
 """Seconds: a monitor takes a line on which nothing moves for longer than 48 s for dead."""
+
+POLL_PATH: Final = "/lp"
+
+REQUEST: Final = "the request for a line by long polling"
 
 _SUBPROTOCOLS: Final = "sec-websocket-protocol"
 
@@ -107,7 +107,7 @@ class LongPollingTransport:
         self._max_message_size = max_message_size
         self._buffers = Buffers(write_limit, read_limit=max_message_size)
         self._cookies = CookieJar()
-        self._default_ssl: ssl.SSLContext | None = None
+        self._ways = Ways()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(path={self._path!r}, pace={self._pace!r})"
@@ -137,9 +137,9 @@ class LongPollingTransport:
             NotAWebSocket: What answered does not serve long polling.
         """
         check_request(request)
-        spoken = _spoken(request)
-        parts = poll_address(request.url, self._path)
-        poster = Poster(await self._way(request, parts), self._cookies)
+        spoken = spoken_as_text(request)
+        parts = http_address(request.url, self._path, POLL_PATH)
+        poster = Poster(await self._ways.way(request, parts, without=_ONCE), self._cookies)
         try:
             opened = await self._opened(request, poster, spoken)
         except BaseException:
@@ -161,21 +161,6 @@ class LongPollingTransport:
             connection.abort()
             raise
         return connection
-
-    async def _way(self, request: DialRequest, parts: SplitResult) -> Way:
-        address = HttpAddress.of(parts)
-        headers = {name.lower(): value.strip(" \t") for name, value in request.headers.items()}
-        if request.origin is not None:
-            headers["origin"] = request.origin
-        if address.authorization is not None:
-            headers.setdefault("authorization", address.authorization)
-        context = None
-        if parts.scheme == "https":
-            context = request.ssl or self._default_ssl
-            if context is None:
-                context = self._default_ssl = await default_context()
-        every = {name: value for name, value in headers.items() if name not in _ONCE}
-        return Way(address, every, context, request.proxy, request.timeout)
 
     async def _opened(self, request: DialRequest, poster: Poster, spoken: str) -> Opened:
         headers = {name.lower(): value for name, value in request.headers.items() if name.lower() in _ONCE}
@@ -211,16 +196,6 @@ class LongPollingTransport:
         except LineTooLong:
             raise no_session(request.url, answer.status) from None
         return lines + splitter.end()
-
-
-def _spoken(request: DialRequest) -> str:
-    """Return what is spoken where the server names nothing: AnyCable, which alone polls, knows all commands then."""
-    known = [subprotocol(name) for name in request.subprotocols]
-    offered = [one for one in known if one is not None]
-    if any(one.encoding != JSON for one in offered):
-        msg = "long polling carries text alone: give protocol='auto', or one whose name ends with -json"
-        raise UsageError(msg)
-    return offered[0].name if offered else BASE_JSON.name
 
 
 def _between(seconds: float, name: str, most: float) -> float:

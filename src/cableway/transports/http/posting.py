@@ -5,19 +5,16 @@ from __future__ import annotations
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import field, frozen
-
 from cableway.auth.providers.discretion import discreet
 from cableway.errors import UsageError
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Iterator, Mapping
     from http.cookiejar import CookieJar
 
     import httpx2
 
-    from cableway.address import HttpAddress
+    from cableway.transports.http.way import Way
 
 STALL: Final = 10.0
 """Seconds in which the next part of a request must be written."""
@@ -32,19 +29,6 @@ class Unsent(Exception):
 
 class Broken(Exception):
     """The request was sent, at least in part, and no whole answer came; ``__cause__`` tells why, if anything does."""
-
-
-@frozen
-class Way:
-    """How to get there."""
-
-    address: HttpAddress
-    headers: Mapping[str, str] = field(repr=False)
-    """What goes with each request; names in lower case."""
-    ssl: ssl.SSLContext | None
-    """``None`` without TLS."""
-    proxy: str | bool | None = field(repr=False)
-    connect_timeout: float
 
 
 class Answer:
@@ -79,25 +63,28 @@ class Answer:
 class Poster:
     """Sends the requests of one line, over a connection that is kept, with the cookies that the server sets."""
 
-    def __init__(self, way: Way, cookies: CookieJar) -> None:
+    def __init__(self, way: Way, cookies: CookieJar, *, crowd: bool = False) -> None:
         import httpx2
 
         near = way.address.near
         options: dict[str, Any] = {"trust_env": way.proxy is True and not near, "follow_redirects": False}
         if isinstance(way.proxy, str):
             options["proxy"] = way.proxy
+        if crowd:
+            # Each request of a crowd stays for as long as the line does.
+            options["limits"] = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
         self._way = way
         try:
             self._client = httpx2.AsyncClient(cookies=cookies, verify=way.ssl or False, **options)
         except (ImportError, ValueError):
             # Such texts may quote the address of the proxy, with its password.
             msg = (
-                "long polling goes through HTTP proxies alone, and the one that is set is of another kind: proxy=None?"
+                "plain requests go through HTTP proxies alone, and the one that is set is of another kind: proxy=None?"
             )
             raise UsageError(msg) from None
 
     @asynccontextmanager
-    async def post(self, body: bytes, headers: Mapping[str, str], answer_within: float) -> AsyncIterator[Answer]:
+    async def post(self, body: bytes, headers: Mapping[str, str], answer_within: float | None) -> AsyncIterator[Answer]:
         """Send a request and give the answer once its head has come. Cancelled, it drops the connection.
 
         Raises:

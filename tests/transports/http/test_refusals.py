@@ -19,21 +19,19 @@ from cableway import (
     TLSFailure,
     Unauthorized,
 )
-from cableway.transports.polling.refusals import POLL, REQUEST, farewell, no_session, refused, unreached
+from cableway.transports.http.refusals import farewell, no_session, refused, unreached
 
 URL = "https://user:s3cr3t@example.com/lp?jid=s3cr3t"
 
 
 def test_a_refusal_tells_what_was_refused() -> None:
     """And what to try, where that is known; not a secret of the address."""
-    error = refused(URL, 404, {}, step=REQUEST)
+    error = refused(URL, 404, {}, step="the request")
     assert isinstance(error, HandshakeRefused)
-    assert "the server refused the request for a line by long polling with HTTP 404. AnyCable Pro takes polls" in str(
-        error
-    )
+    assert "the server refused the request with HTTP 404. AnyCable Pro takes polls" in str(error)
     assert "s3cr3t" not in str(error)
-    assert "a poll with HTTP 418" in str(refused(URL, 418, {}, step=POLL))
-    assert "Redirects are not followed" in refused(URL, 302, {}, step=POLL).hint
+    assert "a poll with HTTP 418" in str(refused(URL, 418, {}, step="a poll"))
+    assert "Redirects are not followed" in refused(URL, 302, {}, step="a poll").hint
 
 
 def test_an_answer_without_a_session_is_somebody_else_s() -> None:

@@ -13,7 +13,8 @@ from aiohttp import web
 
 from cableway import UsageError
 from cableway.address import HttpAddress
-from cableway.transports.polling.posting import Broken, Poster, Unsent, Way, merged_cookies
+from cableway.transports.http.posting import Broken, Poster, Unsent, merged_cookies
+from cableway.transports.http.way import Way
 from tests.scripted import background
 from tests.transports.polling.house import House, serving
 

@@ -1,4 +1,4 @@
-"""Where the polls go, from the address of the cable."""
+"""Where plain requests go, from the address of the cable."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from cableway.address import check_url
 _SCHEMES: Final = {"ws": "http", "http": "http", "wss": "https", "https": "https"}
 
 WEBSOCKET_PATH: Final = "/cable"
-POLL_PATH: Final = "/lp"
 
 
-def poll_address(url: str, path: str | None) -> SplitResult:
-    """Return the parts of the address to poll for a cable at *url*, at *path* if one is given.
+def http_address(url: str, path: str | None, usual: str) -> SplitResult:
+    """Return the parts of the address to ask for a cable at *url*, at *path* if one is given.
 
-    Without one, ``/cable`` at the end of the cable's own path becomes ``/lp``, as AnyCable has both by default; any
-    other path is taken for that of the polls.
+    Without one, ``/cable`` at the end of the cable's own path becomes *usual*, as AnyCable has both by default; any
+    other path is taken for the one to ask at.
 
     Raises:
         InvalidURL: The address cannot be dialled.
@@ -26,5 +25,5 @@ def poll_address(url: str, path: str | None) -> SplitResult:
     if path is None:
         path = parts.path
         if path.endswith(WEBSOCKET_PATH):
-            path = path.removesuffix(WEBSOCKET_PATH) + POLL_PATH
+            path = path.removesuffix(WEBSOCKET_PATH) + usual
     return parts._replace(scheme=_SCHEMES[parts.scheme.lower()], path=path, fragment="")

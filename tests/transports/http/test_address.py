@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cableway import InvalidURL
-from cableway.transports.polling.address import poll_address
+from cableway.transports.http.address import http_address
 
 
 @pytest.mark.parametrize(
@@ -21,15 +21,15 @@ from cableway.transports.polling.address import poll_address
 )
 def test_the_address_of_the_cable_is_enough(url: str, polled: str) -> None:
     """By HTTP, and at the place that AnyCable has for polls; what else stands in it is kept."""
-    assert poll_address(url, None).geturl() == polled
+    assert http_address(url, None, "/lp").geturl() == polled
 
 
 def test_a_path_can_be_given() -> None:
     """It takes the place of the address's own."""
-    assert poll_address("wss://example.com/cable?a=b", "/polls").geturl() == "https://example.com/polls?a=b"
+    assert http_address("wss://example.com/cable?a=b", "/polls", "/lp").geturl() == "https://example.com/polls?a=b"
 
 
 def test_what_cannot_be_dialled_is_refused() -> None:
     """As by any transport."""
     with pytest.raises(InvalidURL):
-        poll_address("ftp://example.com/lp", None)
+        http_address("ftp://example.com/lp", None, "/lp")

@@ -27,10 +27,11 @@ from cableway.wire.frames import Disconnect
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-REQUEST: Final = "the request for a line by long polling"
-POLL: Final = "a poll"
 
-_WHERE: Final = "AnyCable Pro takes polls at /lp, when it was started with --poll; Rails takes none"
+_WHERE: Final = (
+    "AnyCable Pro takes polls at /lp when it was started with --poll, and AnyCable gives event streams at /events when "
+    "it was with --sse; Rails has neither"
+)
 
 _SECURE: Final = frozenset({"https", "wss"})
 
