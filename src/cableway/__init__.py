@@ -149,6 +149,7 @@ if TYPE_CHECKING:
     from cableway.transports.base import DialRequest as DialRequest
     from cableway.transports.base import Sink as Sink
     from cableway.transports.base import Transport as Transport
+    from cableway.transports.event_stream import EventStreamTransport as EventStreamTransport
     from cableway.transports.memory import MemoryServer as MemoryServer
     from cableway.transports.memory import MemoryTransport as MemoryTransport
     from cableway.transports.polling import LongPollingTransport as LongPollingTransport
@@ -193,6 +194,7 @@ __all__ = [
     "EnergyAccountant",
     "EnergyFigures",
     "Event",
+    "EventStreamTransport",
     "ExponentialBackoff",
     "FileToken",
     "Fresh",

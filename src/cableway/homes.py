@@ -121,6 +121,7 @@ _ROOMS = {
     "cableway.stats": ("CableStats", "SubscriptionStats"),
     "cableway.subscription": ("Subscription",),
     "cableway.transports.base": ("Connection", "DialRequest", "Sink", "Transport"),
+    "cableway.transports.event_stream": ("EventStreamTransport",),
     "cableway.transports.memory": ("MemoryServer", "MemoryTransport"),
     "cableway.transports.polling": ("LongPollingTransport", "Pace"),
     "cableway.transports.websocket": ("WebSocketTransport",),

@@ -17,6 +17,7 @@ from cableway import (
     State,
     SubscriptionOptions,
 )
+from cableway.policies.monitors.base import LineFacts
 from cableway.policies.monitors.persistent import UNKNOWN_BEAT_LIMIT
 from tests.scripted import background, connected, line, refusal, settle
 
@@ -149,6 +150,19 @@ async def test_an_answer_may_tell_the_server_s_time() -> None:
         carrier.frames([])
         clock = made.cable._engine.hub.historian.clock
         assert clock.at(asyncio.get_running_loop().time()) == 1_790_000_000
+
+
+async def test_a_line_that_only_listens_asks_nothing() -> None:
+    """Whatever the server would answer: the question could not go."""
+    made = line()
+    opening = background(made.cable.open())
+    made.server = await made.transport.accept("actioncable-v1-ext-json")
+    connection: Any = made.server.connection
+    connection.sends = False
+    made.server.send({"type": "welcome", "sid": "s1"})
+    await opening
+    assert made.cable._engine.overseer.oversight.facts == LineFacts(probes=False)
+    await made.cable.close()
 
 
 async def test_a_reader_that_paused_itself_does_not_take_the_line_for_dead() -> None:

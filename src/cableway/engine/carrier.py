@@ -286,7 +286,8 @@ class Carrier:
             case Reject() | ConfirmHistory() | RejectHistory() | PresenceChange() | PresenceInfo():
                 self.hub.hear(frame, now)
             case Welcome(sid):
-                probes = sid is not None or ANYCABLE in self.connection.response_headers
+                known = sid is not None or ANYCABLE in self.connection.response_headers
+                probes = known and getattr(self.connection, "sends", True)
                 slack = float(getattr(self.connection, "command_latency", 0.0))
                 self.owner.welcomed(LineFacts(probes=probes, slack=slack), frame)
             case Disconnect():

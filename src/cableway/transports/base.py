@@ -99,7 +99,8 @@ class Connection(Protocol):
 class Transport(Protocol):
     """A way to open lines. One object may open many, one after another or at once.
 
-    One that cannot carry commands of any size may have an attribute ``max_command_size``, in bytes.
+    One that cannot carry commands of any size may have an attribute ``max_command_size``, in bytes, and one that can
+    only subscribe and listen the attribute ``sends = False``, as do its connections.
     """
 
     @property
