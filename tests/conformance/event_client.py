@@ -58,7 +58,11 @@ class EventClient:
 
     async def open(self) -> Self:
         """Ask, and wait for the head of the answer."""
-        self.response = await self._client.send(self._request, stream=True)
+        try:
+            self.response = await self._client.send(self._request, stream=True)
+        except BaseException:
+            await self._client.aclose()
+            raise
         self._chunks = self.response.aiter_text()
         return self
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+import trustme
 
 from cableway.gateway import Channel, Connection, Gateway
 from cableway.gateway.events import EventLine
@@ -18,6 +21,7 @@ from tests.conformance.raw_client import WAIT, identifier, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -271,3 +275,73 @@ async def test_rails_streams_tell_no_id_and_know_no_past() -> None:
         await client.expect("confirm_subscription")
         await gateway.broadcast("a", 1)
         assert (await client.expect_message(1)).id == ""
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "content", "status"),
+    [
+        ("GET", {}, "", 200),
+        ("POST", {}, '{"identifier":"{\\"channel\\":\\"$pubsub\\",\\"stream_name\\":\\"a\\"}"}', 200),
+        ("OPTIONS", {}, "", 200),
+        ("DELETE", {}, "", 405),
+        ("GET", {"Origin": "https://example.org"}, "", 403),
+        ("GET", {"Host": "evil.example"}, "", 403),
+        ("GET", {"Last-Event-ID": "x/y/z"}, "", 400),
+        ("POST", {}, "{", 400),
+        ("POST", {}, " " * 65_537, 400),
+    ],
+)
+async def test_the_request_alone_may_decide(method: str, headers: dict[str, str], content: str, status: int) -> None:
+    """Before a session begins: only what may be a stream is one."""
+    async with Gateway(public_streams=True, sse=True) as gateway:
+        request = EventClient(
+            gateway.http_url, {"stream": "a"}, method=method, headers=headers, content=content or None
+        )
+        async with request as client:
+            assert client.status == status
+            assert gateway.stats().sessions == (status == 200 and method != "OPTIONS")
+
+
+async def test_a_crowd_is_sent_away_before_a_session_begins() -> None:
+    """With the headers that a page needs to see it."""
+    async with (
+        Gateway(public=True, sse=True, max_conn=1) as gateway,
+        EventClient(gateway.http_url, {"stream": "a"}),
+        EventClient(gateway.http_url, {"stream": "a"}) as late,
+    ):
+        assert late.status == 503
+        assert late.response.headers["Access-Control-Allow-Origin"] == "*"
+
+
+async def test_a_client_that_is_gone_when_its_stream_begins_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The head of the answer cannot be written: the session ends."""
+
+    async def broken(*_: object) -> None:
+        raise ConnectionResetError
+
+    async with Gateway([Slow], sse=True) as gateway:
+        Slow.gate.set()
+        monkeypatch.setattr(EventLine, "open", broken)
+        opening = asyncio.create_task(EventClient(gateway.http_url, {"channel": "Slow"}).open())
+        await until(lambda: Slow.ended == 1 and gateway.stats().connections == 0)
+        await (await opening).close()
+
+
+async def test_a_client_that_hangs_up_is_noticed_through_tls(tmp_path: Path) -> None:
+    """The same over a secure line, whose transport is another one."""
+    authority = trustme.CA()
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.private_key_and_cert_chain_pem.write_to_path(chain)
+    certificate.private_key_pem.write_to_path(key)
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    async with Gateway(public=True, sse=True, ping_interval=0, ssl_cert=str(chain), ssl_key=str(key)) as gateway:
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port, ssl=context)
+        writer.write(b"GET /events?stream=a HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert b"confirm_subscription" in await asyncio.wait_for(reader.readuntil(b"confirm_subscription"), WAIT)
+        assert gateway.stats().connections == 1
+        writer.transport.abort()
+        await until(lambda: gateway.stats().connections == 0)
+        with suppress(OSError):
+            await writer.wait_closed()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -159,6 +160,50 @@ async def test_a_request_that_is_gone_takes_nothing_along(rig: Rig) -> None:
     assert (said, await rig.poll(), rig.heard) == ([b"1\n"], b"1\n2\n", [])
 
 
+async def test_what_is_put_back_goes_before_what_came_since(rig: Rig) -> None:
+    """Though a later request has taken that up already."""
+    rig.say(b"1")
+    with rig.line.request(rig.abort) as turn:
+        said = await rig.line.fetch(turn, patience=15, flush=0)
+        later = asyncio.create_task(rig.poll(flush=1))
+        rig.say(b"2")
+        await asyncio.sleep(0.5)
+        rig.line.put_back(said)
+    assert await later == b"1\n2\n"
+
+
+async def test_what_is_put_back_fills_the_next_answer(rig: Rig) -> None:
+    """It counts for its size: that one goes at once, and takes nothing more."""
+    rig.say(b"x" * ANSWER_SIZE, b"2")
+    with rig.line.request(rig.abort) as turn:
+        rig.line.put_back(await rig.line.fetch(turn, patience=15, flush=60))
+    start = now()
+    assert await rig.poll(flush=60) == b"x" * ANSWER_SIZE + b"\n"
+    assert now() == pytest.approx(start)
+
+
+async def test_once_a_request_is_gone_nothing_is_taken_for_it(rig: Rig) -> None:
+    """It stays in the session's queue, whose limit counts."""
+    with rig.line.request(rig.abort) as turn:
+        waiting = asyncio.create_task(rig.line.fetch(turn, patience=15, flush=10))
+        await asyncio.sleep(1)
+        rig.line.leave(turn)
+        await waiting
+        rig.say(b"1", b"2", b"3")
+        await asyncio.sleep(1)
+        assert rig._frames.qsize() == 2
+
+
+async def test_a_line_that_is_closed_without_a_word_waits_for_one_more_poll(rig: Rig) -> None:
+    """So that its id is not stale before the client has heard anything of the end."""
+    rig.say(1000)
+    await asyncio.sleep(1)
+    assert (rig.line.close_code, rig.line.over) == (1000, False)
+    assert await rig.poll() == b""
+    await asyncio.wait([rig.reader])
+    assert rig.line.over
+
+
 async def test_who_does_not_poll_is_gone(rig: Rig) -> None:
     """After the keepalive time, which counts between requests, from the end of the last one on."""
     start = now()
@@ -234,3 +279,30 @@ async def test_an_abort_cuts_the_requests_off(rig: Rig) -> None:
     assert (rig.aborted, rig.line.over) == (1, True)
     await asyncio.sleep(10)
     assert rig.reader.done()
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_whatever_requests_do_each_frame_is_told_once_and_in_order(rig: Rig, seed: int) -> None:
+    """They come two at a time, hang up, and fail to be written, in any order."""
+    dice, told, said = Random(seed), list[bytes](), 0
+
+    async def ask(stay: float, *, lost: bool) -> None:
+        with rig.line.request(rig.abort) as turn:
+            asyncio.get_running_loop().call_later(stay, rig.line.leave, turn)
+            lines = await rig.line.fetch(turn, patience=3, flush=dice.choice([0, 0.5]))
+            if lost:
+                rig.line.put_back(lines)
+            else:
+                told.extend(lines)
+
+    polls = []
+    for _ in range(60):
+        for _ in range(dice.choice([0, 0, 1, 3])):
+            rig.say(b"%d" % said)
+            said += 1
+        polls.append(asyncio.create_task(ask(dice.uniform(0, 5), lost=dice.random() < 0.3)))
+        await asyncio.sleep(dice.uniform(0, 1))
+    await asyncio.gather(*polls)
+    await ask(60, lost=False)
+
+    assert told == [b"%d\n" % n for n in range(said)]

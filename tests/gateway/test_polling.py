@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -150,15 +151,35 @@ async def test_a_client_that_stops_reading_is_no_one_else_s_trouble() -> None:
     async with Gateway(public=True, **QUICK) as gateway, PollClient(gateway.http_url) as client:
         await client.welcomed()
         await client.subscribe(stream("a"))
-        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
         head = f"POST /lp HTTP/1.1\r\nHost: h\r\n{POLL_ID}: {client.headers[POLL_ID]}\r\nContent-Length: 0\r\n\r\n"
         writer.write(head.encode())
         await until(lambda: holding(gateway))
         writer.transport.abort()
+        with suppress(OSError):
+            await writer.wait_closed()
         await until(lambda: not holding(gateway))
         await gateway.broadcast("a", "kept")
         await client.expect(message="kept")
-        del reader
+
+
+async def test_no_write_takes_too_long_for_who_fetches_it() -> None:
+    """A client may take its time between two polls: that line is not stuck."""
+    async with Gateway(**QUICK) as gateway, PollClient(gateway.http_url) as client:
+        await client.welcomed()
+        sessions: list[Any] = list(gateway._house.sessions)
+        assert [session._outbound._write_timeout for session in sessions] == [None]
+
+
+async def test_nothing_is_kept_of_a_session_that_is_over() -> None:
+    """Neither its id nor its line."""
+    async with Gateway(**{**QUICK, "poll_keepalive_timeout": 0.02}) as gateway, PollClient(gateway.http_url) as client:
+        await client.welcomed()
+        (closer,) = gateway._house.closers
+        polling: Any = closer.__self__  # type: ignore[attr-defined]
+        assert list(polling._lines) == [client.headers[POLL_ID]]
+        await until(lambda: gateway.stats().connections == 0 and not polling._serving)
+        assert polling._lines == {}
 
 
 async def test_no_pings_are_sent() -> None:
@@ -254,3 +275,55 @@ async def test_anycables_flavour_reads_no_further_after_nonsense() -> None:
     ):
         await client.welcomed()
         assert (await client.post_text("{\n" + json.dumps({"command": "ping"}) + "\n")).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "content", "status"),
+    [
+        ("POST", {}, "", 200),
+        ("OPTIONS", {}, "", 200),
+        ("GET", {}, "", 405),
+        ("POST", {"Origin": "https://example.org"}, "", 403),
+        ("POST", {"Host": "evil.example"}, "", 403),
+        ("POST", {}, " " * 65_537, 413),
+        ("POST", {POLL_ID: ""}, "", 401),
+    ],
+)
+async def test_the_request_alone_may_decide(method: str, headers: dict[str, str], content: str, status: int) -> None:
+    """Before a session begins or is found."""
+    async with Gateway(**QUICK) as gateway, httpx2.AsyncClient(trust_env=False) as client:
+        response = await client.request(method, f"{gateway.http_url}/lp", headers=headers, content=content)
+        assert response.status_code == status
+        assert gateway.stats().sessions == (status == 200 and method != "OPTIONS")
+
+
+async def test_a_crowd_is_sent_away_and_who_is_in_polls_on() -> None:
+    """With the headers that a page needs to see it."""
+    async with Gateway(public=True, max_conn=1, **QUICK) as gateway, PollClient(gateway.http_url) as client:
+        await client.welcomed()
+        async with PollClient(gateway.http_url) as late:
+            response = await late.post()
+            assert (response.status_code, late.opened) == (503, False)
+            assert response.headers["Access-Control-Allow-Origin"] == "*"
+
+
+async def test_an_answer_that_cannot_be_written_is_for_the_next_poll(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its place, before what comes later. If it was the first one, nobody knows the session, and it ends."""
+    async with Gateway(public=True, **QUICK) as gateway, PollClient(gateway.http_url) as client:
+        await client.welcomed()
+        await client.subscribe(stream("a"))
+        await gateway.broadcast("a", 1)
+
+        async def lost(*_: object) -> bool:
+            return False
+
+        with monkeypatch.context() as patch:
+            patch.setattr("cableway.gateway.polling._written", lost)
+            await client.post()
+            async with PollClient(gateway.http_url) as nobody:
+                await nobody.post()
+        await until(lambda: gateway.stats().connections == 1)
+        client.frames.clear()
+        await gateway.broadcast("a", 2)
+        await client.post()
+        assert [frame["message"] for frame in client.frames] == [1, 2]

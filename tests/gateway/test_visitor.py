@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
-from cableway.gateway.visitor import describe, is_there, read_body, watching
+from cableway.gateway.visitor import BodyRefused, describe, is_there, read_body, watching
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -73,7 +73,7 @@ async def test_a_body_is_read_up_to_its_limit(server: Server) -> None:
     seen = []
 
     async def answer(request: web.Request) -> web.Response:
-        seen.append(await read_body(request, 4))
+        seen.append(await _body(request))
         return web.Response()
 
     server.answer = answer
@@ -82,7 +82,29 @@ async def test_a_body_is_read_up_to_its_limit(server: Server) -> None:
         reader, writer = await server.dial(head + body)
         await asyncio.wait_for(reader.read(), WAIT)
         writer.close()
-    assert seen == [b"", b"1234", None]
+    assert seen == [b"", b"1234", 413]
+
+
+@pytest.mark.parametrize(
+    ("head", "rest"),
+    [("Content-Length: 9\r\n\r\n123", ""), ("Transfer-Encoding: chunked\r\n\r\n3\r\n123\r\n", "x\r\n")],
+    ids=["broken off", "no chunk"],
+)
+async def test_a_body_that_ends_or_goes_on_as_none_should_is_none(server: Server, head: str, rest: str) -> None:
+    """Nothing of it counts."""
+    seen: asyncio.Queue[object] = asyncio.Queue()
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.put_nowait("begun")
+        seen.put_nowait(await _body(request))
+        return web.Response()
+
+    server.answer = answer
+    _, writer = await server.dial(f"POST / HTTP/1.1\r\nHost: h\r\n{head}")
+    assert await asyncio.wait_for(seen.get(), WAIT) == "begun"
+    writer.write(rest.encode())
+    writer.close()
+    assert await asyncio.wait_for(seen.get(), WAIT) == 400
 
 
 async def test_the_end_of_a_client_is_told_once_to_who_waits(server: Server) -> None:
@@ -101,6 +123,7 @@ async def test_the_end_of_a_client_is_told_once_to_who_waits(server: Server) -> 
             await gone.wait()
         with watching(request, tell):
             assert not is_there(request)
+            assert request.transport is None
         asked.set()
         return web.Response()
 
@@ -131,3 +154,42 @@ async def test_a_connection_goes_on_after_it_was_watched(server: Server) -> None
     writer.close()
     await writer.wait_closed()
     assert told == []
+
+
+async def test_a_large_answer_passes_a_watched_connection_at_the_reader_s_pace(server: Server) -> None:
+    """Whoever writes waits for who reads, and is not told of an end that there is not."""
+    written: list[int] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        with watching(request, lambda: written.append(-1)):
+            response = web.StreamResponse()
+            await response.prepare(request)
+            for size in range(200):
+                await response.write(b"x" * 100_000)
+                written.append(size)
+            await response.write_eof()
+            return response
+
+    server.answer = answer
+    reader, writer = await server.dial("GET / HTTP/1.0\r\nHost: h\r\n\r\n")
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), WAIT)
+    while len(written) < 2 or await _grows(written):
+        pass
+    assert len(written) < 200
+    assert len(await asyncio.wait_for(reader.read(), WAIT)) == 200 * 100_000
+    writer.close()
+    assert written == list(range(200))
+
+
+async def _grows(written: list[int]) -> bool:
+    before = len(written)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    return len(written) > before
+
+
+async def _body(request: web.Request) -> bytes | int:
+    try:
+        return await read_body(request, 4)
+    except BodyRefused as refused:
+        return refused.status

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 POLL_ID: Final = "X-Anycable-Poll-ID"
 RESTORE_SID: Final = "X-ANYCABLE-RESTORE-SID"
 
-_ALLOWED: Final = "Origin, X-Requested-With, X-Request-ID, Content-Type, Accept, X-CSRF-Token, Authorization"
+_ALLOWED: Final = (
+    "Origin, X-Requested-With, X-Request-ID, Content-Type, Accept, X-CSRF-Token, Authorization, Last-Event-ID"
+)
 _EXPOSED: Final = f"{POLL_ID}, Sec-WebSocket-Protocol, Retry-After"
 
 log: logging.Logger = logging.getLogger("cableway.gateway")

@@ -17,7 +17,7 @@ from cableway.gateway.cors import Cors
 from cableway.gateway.event_codec import EventCodec
 from cableway.gateway.event_request import commands_of_body, commands_of_query, wants_raw
 from cableway.gateway.session import Session, Terms
-from cableway.gateway.visitor import describe, read_body, watching
+from cableway.gateway.visitor import BodyRefused, describe, read_body, watching
 from cableway.wire.dialects.base_server import BaseServerDialect
 from cableway.wire.dialects.extended_server import ExtendedServerDialect
 from cableway.wire.server_pulse import PingPlan
@@ -159,8 +159,8 @@ class EventStreams:
         headers = {**shared, **HEADERS}
         try:
             commands = await _commands(request)
-        except MalformedFrame as error:
-            log.debug("an event stream is refused with 400: %s", error.rule)
+        except (MalformedFrame, BodyRefused) as error:
+            log.debug("an event stream is refused with 400: %s", error)
             return web.Response(status=400, headers=headers)
         refusal = await self._turned_away(request)
         if refusal is not None:
@@ -209,11 +209,7 @@ class EventStreams:
 async def _commands(request: web.Request) -> list[bytes]:
     if request.method == hdrs.METH_GET:
         return commands_of_query(request.query, request.headers.get("Last-Event-ID", ""))
-    body = await read_body(request, BODY_LIMIT)
-    if body is None:
-        rule = "the body is too large"
-        raise MalformedFrame(rule)
-    return commands_of_body(body)
+    return commands_of_body(await read_body(request, BODY_LIMIT))
 
 
 def _abort(request: web.Request) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
@@ -36,6 +37,8 @@ class PollLine:
     """
 
     def __init__(self, *, keepalive: float) -> None:
+        self.poll_id: str = secrets.token_urlsafe(16)
+        """By which its requests find it. Whoever has it could read along: it is in no log."""
         self.accepted: bool = False
         """Whether the client has been let in."""
         self.close_code: int | None = None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +17,7 @@ from aiohttp import hdrs, web
 from cableway.gateway.cors import POLL_ID, Cors
 from cableway.gateway.poll_line import PollLine
 from cableway.gateway.session import Session, Terms
-from cableway.gateway.visitor import describe, read_body, watching
+from cableway.gateway.visitor import BodyRefused, describe, read_body, watching
 from cableway.wire.codecs.json import JSONCodec
 from cableway.wire.dialects.base_server import BaseServerDialect
 from cableway.wire.dialects.extended_server import ExtendedServerDialect
@@ -72,9 +71,10 @@ class Polling:
             return web.Response(status=200 if request.method == hdrs.METH_OPTIONS else 405, headers=shared)
         if not self._cors.allows(request):
             return web.Response(status=403, headers=shared)
-        body = await read_body(request, self._options.poll_max_request_size)
-        if body is None:
-            return web.Response(status=413, headers=shared, text="the request is larger than poll_max_request_size")
+        try:
+            body = await read_body(request, self._options.poll_max_request_size)
+        except BodyRefused as refused:
+            return web.Response(status=refused.status, headers=shared)
         commands, headers = body.split(b"\n"), {**shared, **HEADERS}
         poll_id = request.headers.get(POLL_ID)
         if poll_id is not None:
@@ -89,18 +89,18 @@ class Polling:
 
     async def _open(self, request: web.Request, commands: list[bytes], headers: dict[str, str]) -> web.StreamResponse:
         spoken = _protocol(request, rails=self._options.flavour == "rails")
-        line, poll_id = self._enter(request, spoken), secrets.token_urlsafe(16)
+        line = self._enter(request, spoken)
         with line.request(lambda: _abort(request)) as turn, watching(request, lambda: line.leave(turn)):
             await line.ask(turn, commands)
             flush = self._flush if any(map(bytes.strip, commands)) else 0
             said = await line.fetch(turn, patience=None, flush=flush)
-            if turn.over or not line.accepted:
+            if not line.accepted:
                 line.end()
                 return web.Response(
                     status=REFUSALS.get(line.close_code or 0, 401), body=b"".join(said), headers=headers
                 )
-            self._lines[poll_id] = line
-            named = {POLL_ID: poll_id, hdrs.SEC_WEBSOCKET_PROTOCOL: spoken.name}
+            self._lines[line.poll_id] = line
+            named = {POLL_ID: line.poll_id, hdrs.SEC_WEBSOCKET_PROTOCOL: spoken.name}
             response = web.Response(body=b"".join(said), headers={**headers, **named})
             if not await _written(request, response):
                 line.end()
@@ -123,8 +123,7 @@ class Polling:
     def _forget(self, serving: asyncio.Task[None], line: PollLine) -> None:
         self._serving.discard(serving)
         line.end()
-        for poll_id in [one for one, known in self._lines.items() if known is line]:
-            del self._lines[poll_id]
+        self._lines.pop(line.poll_id, None)
         if not serving.cancelled() and (error := serving.exception()) is not None:
             log.error("a polled session broke", exc_info=error)
 

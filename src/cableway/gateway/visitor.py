@@ -7,14 +7,12 @@ import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from aiohttp import hdrs
+from aiohttp import hdrs, web
 
 from cableway.gateway.connection import Request, read_cookies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from aiohttp import web
 
 
 def describe(request: web.Request) -> Request:
@@ -39,13 +37,28 @@ def is_there(request: web.Request) -> bool:
     return transport is not None and not transport.is_closing()
 
 
-async def read_body(request: web.Request, limit: int) -> bytes | None:
-    """Read the body, ``None`` where it is larger than *limit* bytes."""
+class BodyRefused(Exception):
+    """A request's body cannot be taken."""
+
+    def __init__(self, status: int, rule: str) -> None:
+        self.status = status
+        super().__init__(rule)
+
+
+async def read_body(request: web.Request, limit: int) -> bytes:
+    """Read the body.
+
+    Raises:
+        BodyRefused: It is larger than *limit* bytes (413), or ends or is written as none should (400).
+    """
     whole = bytearray()
-    async for chunk in request.content.iter_chunked(65_536):
-        whole += chunk
-        if len(whole) > limit:
-            return None
+    try:
+        async for chunk in request.content.iter_chunked(65_536):
+            whole += chunk
+            if len(whole) > limit:
+                raise BodyRefused(413, "the body is too large")
+    except (web.RequestPayloadError, OSError, ValueError) as error:
+        raise BodyRefused(400, "the body could not be read") from error
     return bytes(whole)
 
 
@@ -65,10 +78,8 @@ def watching(request: web.Request, on_gone: Callable[[], None]) -> Iterator[None
     try:
         yield
     finally:
+        # It stays where it is, and passes everything on.
         watch.forget()
-        # A transport that closes calls whom it has; that is the watch, and it passes everything on.
-        if not transport.is_closing():
-            transport.set_protocol(request.protocol)
 
 
 class _Watch(asyncio.Protocol):
