@@ -202,6 +202,7 @@ class Hub:
         self._driver.line_up(transport, protocol, slack)
         self._renounced.clear()
         self.historian.restored = restored is not None
+        self.historian.slack = self.attendance.slack = slack
         for wish in self.wishes:
             self._driver.turn(wish, Turn.LINE_UP, now)
         # All of them before anybody is asked for: what the server has already, it would not answer.

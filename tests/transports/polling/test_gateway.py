@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -96,6 +97,17 @@ async def test_presence_passes() -> None:
     async with polled(transport={"sending": "interrupt"}) as (_, cable), cable.subscribe("Ledger") as ledger:
         await ledger.presence.join("ada", {"name": "Ada"})
         assert list(await ledger.presence.get()) == ["ada"]
+
+
+async def test_questions_are_given_the_time_that_a_held_poll_takes() -> None:
+    """The past and who is present, asked for while nothing moves."""
+    async with polled() as (gateway, cable), cable.subscribe("Ledger") as ledger:
+        await gateway.broadcast("ledger", {"n": 1})
+        await ledger.receive(timeout=60)
+        await asyncio.sleep(1)
+        assert [message.data for message in await ledger.history(since=timedelta(minutes=5), timeout=30)] == [{"n": 1}]
+        await asyncio.sleep(1)
+        assert list(await ledger.presence.get(timeout=30)) == []
 
 
 async def test_the_base_protocol_is_spoken_where_it_is_asked_for() -> None:

@@ -35,6 +35,8 @@ class Historian:
     """Whether the server gave us back the session of the line before: it is the same server."""
     protocol: str = ""
     """What the line speaks."""
+    slack: float = 0.0
+    """Seconds that a question may have to wait on the line before it goes."""
     pinged: float | None = None
     """The server's time in the last ping of a line that was up."""
     beaten_at: float = float("-inf")
