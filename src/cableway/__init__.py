@@ -149,8 +149,11 @@ if TYPE_CHECKING:
     from cableway.transports.base import DialRequest as DialRequest
     from cableway.transports.base import Sink as Sink
     from cableway.transports.base import Transport as Transport
+    from cableway.transports.event_stream import EventStreamTransport as EventStreamTransport
     from cableway.transports.memory import MemoryServer as MemoryServer
     from cableway.transports.memory import MemoryTransport as MemoryTransport
+    from cableway.transports.polling import LongPollingTransport as LongPollingTransport
+    from cableway.transports.polling import Pace as Pace
     from cableway.transports.websocket import WebSocketTransport as WebSocketTransport
     from cableway.wire.message import Message as Message
     from cableway.wire.positions import Bookmark as Bookmark
@@ -191,6 +194,7 @@ __all__ = [
     "EnergyAccountant",
     "EnergyFigures",
     "Event",
+    "EventStreamTransport",
     "ExponentialBackoff",
     "FileToken",
     "Fresh",
@@ -209,6 +213,7 @@ __all__ = [
     "LineFacts",
     "LineLost",
     "LineStale",
+    "LongPollingTransport",
     "Look",
     "MailboxOverflow",
     "MalformedFrame",
@@ -229,6 +234,7 @@ __all__ = [
     "NotConnected",
     "NotSupported",
     "OnDemandMonitor",
+    "Pace",
     "PersistentMonitor",
     "Policy",
     "PolicyFailed",

@@ -21,7 +21,7 @@ from cableway.policies.monitors.persistent import PersistentMonitor
 from cableway.runtime import resolve
 from cableway.states import State
 from cableway.subscription import Subscription
-from cableway.transports.chain import chain_of
+from cableway.transports.chain import chain_of, command_limit
 from cableway.types import to_limit, to_seconds
 from cableway.wire.identifiers import (
     canonical_identifier,
@@ -75,7 +75,7 @@ class Cable:
             :class:`~cableway.OnDemandMonitor` for devices that live on a battery, a :class:`~cableway.ManualMonitor`,
             or your own. One object serves one cable.
         backoff: How long to wait between dials.
-        transports: ``"auto"``, or a list with one transport.
+        transports: ``"auto"``, or a list with one transport, such as ``[LongPollingTransport()]``.
         protocol: ``"auto"`` speaks AnyCable's extended protocol with servers that have it and the base protocol with
             all others, Rails among them; or name the only one to speak, such as ``"actioncable-v1-ext-msgpack"``.
         headers: Request headers, such as cookies; or a plain or async function that gives them, asked before each
@@ -141,7 +141,7 @@ class Cable:
         self._engine = Engine(
             Settings(
                 dialing=Dialing(url, shuffle, headers, params, origin, ssl, proxy, timeout),
-                transports=chain_of(transports),
+                transports=(chain := chain_of(transports)),
                 backoff=backoff or ExponentialBackoff(),
                 monitor=monitor or PersistentMonitor(),
                 gate=gate,
@@ -156,7 +156,7 @@ class Cable:
                 open_timeout=to_limit(open_timeout, "open_timeout"),
                 write_timeout=to_seconds(write_timeout, "write_timeout"),
                 welcome_timeout=timeout,
-                max_command_size=max_command_size,
+                max_command_size=command_limit(chain, max_command_size),
             )
         )
 

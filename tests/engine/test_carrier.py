@@ -17,8 +17,9 @@ from cableway import (
     State,
     SubscriptionOptions,
 )
+from cableway.policies.monitors.base import LineFacts
 from cableway.policies.monitors.persistent import UNKNOWN_BEAT_LIMIT
-from tests.scripted import background, connected, line, settle
+from tests.scripted import background, connected, line, refusal, settle
 
 pytestmark = pytest.mark.looptime
 
@@ -123,6 +124,45 @@ async def test_any_frame_is_a_sign_of_life() -> None:
             made.server.message(chat.identifier, number)
         await settle()
         assert made.transport.dials == 1
+
+
+async def test_an_answer_without_a_message_is_as_good_as_a_beat() -> None:
+    """On a line that is made of requests: after half a minute of them it has proved itself."""
+    made = line()
+    opening = background(made.cable.open())
+    await made.transport.refuse(refusal())
+    await made.welcome()
+    await opening
+    for _ in range(3):
+        assert made.cable.stats().failures == 1
+        await asyncio.sleep(12)
+        made.cable._engine.up.frames([])
+    assert made.cable.stats().failures == 0
+    await made.cable.close()
+
+
+async def test_an_answer_may_tell_the_server_s_time() -> None:
+    """As a beat does: by it the past can be asked for."""
+    async with connected(protocol="auto") as made:
+        connection: Any = made.server.connection
+        connection.server_time = 1_790_000_000.0
+        carrier = made.cable._engine.up
+        carrier.frames([])
+        clock = made.cable._engine.hub.historian.clock
+        assert clock.at(asyncio.get_running_loop().time()) == 1_790_000_000
+
+
+async def test_a_line_that_only_listens_asks_nothing() -> None:
+    """Whatever the server would answer: the question could not go."""
+    made = line()
+    opening = background(made.cable.open())
+    made.server = await made.transport.accept("actioncable-v1-ext-json")
+    connection: Any = made.server.connection
+    connection.sends = False
+    made.server.send({"type": "welcome", "sid": "s1"})
+    await opening
+    assert made.cable._engine.overseer.oversight.facts == LineFacts(probes=False)
+    await made.cable.close()
 
 
 async def test_a_reader_that_paused_itself_does_not_take_the_line_for_dead() -> None:

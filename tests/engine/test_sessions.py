@@ -80,6 +80,7 @@ def test_a_line_on_the_base_protocol_ends_what_was_held() -> None:
         ServerDisconnect("server_restart"),
         ServerDisconnect("no_pong"),
         ServerDisconnect("too_slow"),
+        ServerDisconnect("session_expired"),
     ],
     ids=lambda error: f"{type(error).__name__} {getattr(error, 'reason', '')}",
 )
@@ -97,7 +98,6 @@ def test_what_says_nothing_against_it_leaves_it(error: CableError) -> None:
         Unauthorized("token_expired"),
         ServerDisconnect("remote", reconnect=True),
         ServerDisconnect("idle_timeout", reconnect=False),
-        ServerDisconnect("session_expired"),
         ServerDisconnect(None),
     ],
     ids=lambda error: str(error.reason),

@@ -31,6 +31,11 @@ CASES: list[tuple[CableError, str, bool]] = [
         f"{SHOWN}: the server refused the upgrade with HTTP 404. Is the path right?",
         True,
     ),
+    (
+        HandshakeRefused(URL, 413, {}, hint="Send less", step="a poll"),
+        f"{SHOWN}: the server refused a poll with HTTP 413. Send less",
+        True,
+    ),
     (NotAWebSocket(URL, "a page of HTML", status=200), f"{SHOWN}: a page of HTML", True),
     (ConnectTimeout(URL, 10.0, "no welcome"), f"{SHOWN}: no welcome within 10 s", True),
     (

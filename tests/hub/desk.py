@@ -76,9 +76,9 @@ class Desk:
 
     # The line
 
-    def line_up(self) -> None:
+    def line_up(self, *, slack: float = 0.0) -> None:
         """Welcome the client."""
-        self.hub.line_up("memory", self.now, protocol=self.hub.historian.protocol)
+        self.hub.line_up("memory", self.now, protocol=self.hub.historian.protocol, slack=slack)
 
     def line_down(self) -> None:
         """Cut the line."""

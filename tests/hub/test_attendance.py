@@ -51,6 +51,22 @@ def test_all_handles_hear_and_a_join_goes_with_its_own() -> None:
     assert sent(hub)[-1:] == [Unsubscribe(ROOM)]
 
 
+def test_a_question_that_has_to_wait_is_given_the_time() -> None:
+    """On a line on which commands do; not on the next one, where they do not."""
+    hub = up()
+    hub.line_down(None, 0)
+    hub.line_up("long_polling", 0, protocol=EXTENDED_SUBPROTOCOL, slack=15)
+    handle = hub.join(ROOM, DEFAULT_OPTIONS, lambda _: None, 0)
+    hub.hear(Confirm(ROOM), 1)
+    hub.attendance.book(handle.wish, 1).watch(1)
+    hub.attendance.hand_on(handle.wish)
+    assert hub.attendance.deadline == 21
+    hub.line_down(None, 3)
+    hub.line_up("memory", 4, protocol=EXTENDED_SUBPROTOCOL)
+    hub.hear(Confirm(ROOM), 5)
+    assert hub.attendance.deadline == 10
+
+
 def test_a_new_session_is_told_anew() -> None:
     """After a loss, after a hand-over, and after a refusal that was taken back by a new line."""
     hub = up()

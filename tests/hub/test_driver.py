@@ -37,6 +37,27 @@ def test_pauses_between_failed_rounds_grow_to_a_minute() -> None:
         assert 0.5 * middle <= pause <= 1.5 * middle
 
 
+def test_a_line_on_which_commands_wait_is_given_the_time() -> None:
+    """What may not have been sent yet is not taken for unanswered; the next line may be another one."""
+    desk = Desk()
+    desk.line_down()
+    desk.line_up(slack=15)
+    desk.effects()
+    desk.join("A")
+    assert desk.sent() == ["+A"]
+    desk.wait(19)
+    assert desk.sent() == []
+    desk.wait(1)
+    assert desk.sent() == ["+A"]
+    desk.wait(20)
+    assert desk.sent() == ["recycle"]
+    desk.line_down()
+    desk.line_up()
+    desk.effects()
+    desk.wait(5)
+    assert desk.sent() == ["+A"]
+
+
 def test_failing_names_do_not_count_as_silence() -> None:
     """A function that failed often says nothing of whether the server answers."""
     desk = Desk()

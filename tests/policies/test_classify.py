@@ -76,6 +76,11 @@ CASES: list[tuple[BaseException, Cause, Verdict]] = [
     (LineClosed(1009), Cause.SIZE, LATER),
     (LineClosed(1013), OVERLOAD, LATER),
     (LineStale(9), NETWORK, NOW),
+    # A request was refused on a line that is made of many.
+    *[(LineClosed(None, "", refused(status)), OVERLOAD, LATER) for status in (429, 503, 504)],
+    *[(LineClosed(None, "", refused(status)), NETWORK, LATER) for status in (302, 400, 403, 404, 413, 500, 502)],
+    (LineClosed(None, "", refused(401)), NETWORK, NOW),
+    (LineClosed(None, "", OSError("gone")), NETWORK, NOW),
     (MalformedFrame("not JSON"), PROTOCOL, LATER),
     # The server said so.
     (ServerDisconnect("server_restart"), RESTART, NOW),
@@ -87,6 +92,7 @@ CASES: list[tuple[BaseException, Cause, Verdict]] = [
     (ServerDisconnect("anything else"), POLICY, LATER),
     (ServerDisconnect(None), POLICY, LATER),
     (away("idle_timeout"), OVERLOAD, LATER),
+    (away("session_expired"), NETWORK, NOW),
     (away("remote"), POLICY, STOP),
     (away("server_restart"), RESTART, STOP),
     (away(None), POLICY, STOP),
@@ -224,6 +230,7 @@ def test_whatever_stands_there_is_a_wait_or_nothing(value: str) -> None:
 def test_a_refusal_carries_its_hint(status: int) -> None:
     """Whatever the status; a proxy's counts as well, and a date needs the time."""
     assert classify(refused(status, **{"Retry-After": "7"})).hint == 7
+    assert classify(LineClosed(None, "", refused(status, **{"Retry-After": "7"}))).hint == 7
     assert classify(refused(status, **{"Retry-After": DATE}), wall=UNIX - 3).hint == 3
     assert classify(ProxyFailure(URL, "busy", status=status, headers={"retry-after": "8"})).hint == 8
     assert classify(refused(status)).hint is None

@@ -25,6 +25,21 @@ def test_a_command_is_followed_by_a_question() -> None:
     assert (vigil.deadline, vigil.is_deaf(1000)) == (None, False)
 
 
+def test_a_question_that_has_to_wait_is_given_the_time() -> None:
+    """On that line; the next one may be another."""
+    vigil = on()
+    vigil.line_up(asks=True, slack=15)
+    vigil.doubt(10)
+    assert vigil.ask(10)
+    assert not vigil.is_deaf(10 + PATIENCE + 14)
+    assert vigil.deadline == 10 + PATIENCE + 15
+    assert vigil.is_deaf(10 + PATIENCE + 15)
+    vigil.line_up(asks=True)
+    vigil.doubt(100)
+    assert vigil.ask(100)
+    assert vigil.is_deaf(100 + PATIENCE)
+
+
 def test_no_answer_means_that_nothing_is_read() -> None:
     """Not before its time."""
     vigil = on()

@@ -21,11 +21,14 @@ from cableway import (
     DialRequest,
     Disconnected,
     Event,
+    EventStreamTransport,
     ExponentialBackoff,
+    LongPollingTransport,
     MemoryPositions,
     MemoryServer,
     MemoryTransport,
     Message,
+    Pace,
     PositionStore,
     RetryScheduled,
     Sink,
@@ -228,7 +231,13 @@ async def waiting(cable: Cable) -> None:
 async def within_the_process() -> None:
     """The transports that users pass or write."""
     transport = MemoryTransport()
-    transports: list[Transport] = [transport, OwnTransport(), WebSocketTransport()]
+    transports: list[Transport] = [
+        transport,
+        OwnTransport(),
+        WebSocketTransport(),
+        LongPollingTransport(sending="interrupt", pace=Pace(gather=timedelta(seconds=1))),
+        EventStreamTransport(path="/events"),
+    ]
     Cable(lambda: "ws://one.example/", transports=transports[:1], shuffle=False)
     server = await transport.accept()
     assert_type(server, MemoryServer)

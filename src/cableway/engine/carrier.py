@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from attrs import frozen
+
 from cableway.errors import (
     CableError,
     LineClosed,
@@ -51,8 +53,17 @@ _AUTH_REASONS = frozenset({"unauthorized", "token_expired"})
 ANYCABLE = "x-anycable-version"
 """The header by which AnyCable names itself in its answer to the upgrade."""
 
-Noted: TypeAlias = Ping | Pong | Confirm | ServerError | MalformedFrame
-"""What an owner takes note of: frames, and the first malformed one of an episode."""
+
+@frozen
+class RoundTrip:
+    """The server has answered a request, on a line that is made of many: as good a sign as a beat."""
+
+    server_time: float | None
+    """The server's Unix time of an answer before which nothing was left to say; ``None`` where that is not known."""
+
+
+Noted: TypeAlias = Ping | Pong | Confirm | ServerError | MalformedFrame | RoundTrip
+"""What an owner takes note of: frames, the first malformed one of an episode, and answers without a message."""
 
 
 class Owner(Protocol):
@@ -218,7 +229,9 @@ class Carrier:
             return
         self._moved()
         at = wall_clock()
-        if self.session.phase is Phase.LIVE:
+        if not batch:
+            self.owner.noted(RoundTrip(getattr(self.connection, "server_time", None)))
+        elif self.session.phase is Phase.LIVE:
             self.hub.router.route(batch, at, self._clock(), lambda frame: self._take(frame, at))
         else:
             for frame in batch:
@@ -273,8 +286,10 @@ class Carrier:
             case Reject() | ConfirmHistory() | RejectHistory() | PresenceChange() | PresenceInfo():
                 self.hub.hear(frame, now)
             case Welcome(sid):
-                answers = sid is not None or ANYCABLE in self.connection.response_headers
-                self.owner.welcomed(LineFacts(probes=answers and self.speech.dialect.probes), frame)
+                known = sid is not None or ANYCABLE in self.connection.response_headers
+                probes = known and self.speech.dialect.probes and getattr(self.connection, "sends", True)
+                slack = float(getattr(self.connection, "command_latency", 0.0))
+                self.owner.welcomed(LineFacts(probes=probes, slack=slack), frame)
             case Disconnect():
                 self._break(_as_error(frame))
 

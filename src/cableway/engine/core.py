@@ -10,6 +10,7 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from cableway.engine.carrier import RoundTrip
 from cableway.engine.credentials import Credentials
 from cableway.engine.dials import Dials
 from cableway.engine.farewell import Farewells, quiet
@@ -184,7 +185,7 @@ class Engine:
         self.feed.emit(Connected(again, transport, speech.name))
         self.hub.speak(speech.codec, speech.dialect)
         restored = welcome.restored_ids if welcome.restored else None
-        self.hub.line_up(transport, now, protocol=speech.name, restored=restored)
+        self.hub.line_up(transport, now, protocol=speech.name, restored=restored, slack=facts.slack)
         self.do(effects)
 
     def broke(self, carrier: Carrier, error: CableError) -> None:
@@ -198,12 +199,13 @@ class Engine:
             case Ping(message):
                 self.credentials.beaten(message)
                 self.hub.hear(news, self.home.now())
-                self.line.beaten()
-                if self.line.is_good(self.home.now()):
-                    self.credentials.accepted()
-                    self.line.settled()
-                    self.dials.served()
+                self._beaten()
                 self.overseer.beaten()
+            case RoundTrip(server_time):
+                if server_time is not None:
+                    self.credentials.beaten(server_time)
+                    self.hub.hear(Ping(server_time), self.home.now())
+                self._beaten()
             case Confirm():
                 self.line.confirmed()
             case Pong():
@@ -215,6 +217,13 @@ class Engine:
                 self.feed.emit(ServerMisbehaved(news.rule))
 
     # Inside
+
+    def _beaten(self) -> None:
+        self.line.beaten()
+        if self.line.is_good(self.home.now()):
+            self.credentials.accepted()
+            self.line.settled()
+            self.dials.served()
 
     def do(self, effects: list[LineEffect]) -> None:
         """Carry out what the line asks for, and see to it that it is as it should be."""

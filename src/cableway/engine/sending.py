@@ -11,6 +11,7 @@ from attrs import define
 
 from cableway.errors import CableError, InvalidPayload, MessageTooLarge, NotConnected
 from cableway.states import State, SubscriptionState
+from cableway.transports.chain import check_sends
 from cableway.wire.codecs.json import JSONCodec, dump_text
 from cableway.wire.commands import Perform
 from cableway.wire.dialects.base import BaseDialect
@@ -87,6 +88,7 @@ class Outgoing:
 
     async def send(self, data: str) -> None:
         """Write a message command as soon as the subscription is live; see ``Subscription.perform``."""
+        check_sends(self._engine.settings.transports[0], "perform")
         self._check_size(data)
         self._check_line()
         overseer = self._engine.overseer

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 HEADER = "X-ANYCABLE-RESTORE-SID"
 
-_KEPT = frozenset({"server_restart", "no_pong", "too_slow"})
+_KEPT = frozenset({"server_restart", "no_pong", "too_slow", "session_expired"})
 """Reasons that say nothing against the session; servers that share their sessions still have it."""
 
 

@@ -28,7 +28,7 @@ class Vigilance:
 
     def line_up(self, facts: LineFacts) -> None:
         """The server has welcomed us."""
-        self._vigil.line_up(asks=facts.probes)
+        self._vigil.line_up(asks=facts.probes, slack=facts.slack)
 
     def said(self) -> None:
         """A command was written."""

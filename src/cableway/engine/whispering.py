@@ -9,6 +9,7 @@ from attrs import define
 from cableway.errors import InvalidPayload, MessageTooLarge, NotConnected, NotSupported, SubscriptionClosed
 from cableway.hub.throttle import Throttle
 from cableway.states import State, SubscriptionState
+from cableway.transports.chain import check_sends
 from cableway.wire.codecs.json import dump_text
 from cableway.wire.commands import Whisper
 from cableway.wire.payloads import check_json
@@ -123,7 +124,8 @@ class Whispering:
 
 
 def check_extended(engine: Engine, what: str, hint: str = "") -> None:
-    """Raise ``NotSupported`` if a line is up that does not speak the extended protocol."""
+    """Raise ``NotSupported`` if a line is up that does not speak the extended protocol, or that cannot send at all."""
+    check_sends(engine.settings.transports[0], what)
     historian = engine.hub.historian
     if engine.line.state is State.CONNECTED and not historian.extended:
         raise NotSupported(what, historian.protocol, hint)

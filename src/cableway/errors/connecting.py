@@ -53,13 +53,24 @@ class ProxyFailure(ConnectError):
 
 
 class HandshakeRefused(ConnectError):
-    """The server answered the upgrade with an HTTP status other than 101."""
+    """The server answered the upgrade, or another request that a line is made of, with an HTTP status of refusal."""
 
-    def __init__(self, url: str, status: int, headers: Mapping[str, str], body: bytes = b"", hint: str = "") -> None:
+    def __init__(
+        self,
+        url: str,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        hint: str = "",
+        *,
+        step: str = "the upgrade",
+    ) -> None:
         self.status = status
         self.headers: dict[str, str] = dict(headers)
         self.body = body
-        super().__init__(url, f"the server refused the upgrade with HTTP {status}", hint)
+        self.step = step
+        """What was refused, in words."""
+        super().__init__(url, f"the server refused {step} with HTTP {status}", hint)
 
 
 class NotAWebSocket(ConnectError):

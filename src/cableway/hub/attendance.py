@@ -25,6 +25,8 @@ class Attendance:
     def __init__(self, wishes: Mapping[str, Wish], random: Random, ask: Callable[[HubEffect], None]) -> None:
         self.lacks: str = LAPSES
         """Why the line keeps no presence; empty where it does."""
+        self.slack: float = 0.0
+        """Seconds that a question may have to wait on the line before it goes."""
         self._wishes = wishes
         self._random = random
         self._ask = ask
@@ -72,6 +74,7 @@ class Attendance:
         book = self._books.get(wish)
         if book is not None:
             book.identifier = wish.identifier or ""
+            book.slack = self.slack
             book.confirmed(now, lacks=self.lacks, entered=entered)
             self.hand_on(wish)
 

@@ -82,12 +82,13 @@ class Driver:
         self._silent: set[str] = set()
         self._recycled_at: deque[float] = deque(maxlen=RECYCLES)
         self._ending = False
+        self._slack = 0.0
         self._move = self._moves()
         self._patience = ExponentialBackoff(minimum=5, maximum=60)
 
-    def line_up(self, transport: str, protocol: str) -> None:
-        """The server welcomed us."""
-        self.carrier = (transport, protocol)
+    def line_up(self, transport: str, protocol: str, slack: float) -> None:
+        """The server welcomed us, on a line on which a command may have to wait for *slack* seconds before it goes."""
+        self.carrier, self._slack = (transport, protocol), slack
 
     def line_down(self, error: CableError | None) -> None:
         """The line is gone: nobody is asked for on it any more."""
@@ -143,7 +144,7 @@ class Driver:
             self.enqueue(wish)
         elif wish.stand is Stand.ASKED and self.router.paused:
             # The answer may be among what is not read at the moment.
-            self.agenda.put(wish, now + wish.confirm_timeout)
+            self.agenda.put(wish, now + wish.confirm_timeout + self._slack)
         else:
             silent = wish.stand is Stand.ASKED and wish.asked > 1 and (wish.recycled or self._worn(now))
             self.turn(wish, Turn.SILENT if silent else Turn.DUE, now)
@@ -192,7 +193,7 @@ class Driver:
     def _subscribe(self, wish: Wish, now: float) -> None:
         wish.asked += 1
         self._ask(Send(wish.recall.subscribe(now)))
-        self.agenda.put(wish, now + wish.confirm_timeout)
+        self.agenda.put(wish, now + wish.confirm_timeout + self._slack)
 
     def _again(self, wish: Wish, now: float) -> None:
         # Its slot is free for others: what was not answered in time may never be.
@@ -216,7 +217,7 @@ class Driver:
     def _recycle(self, wish: Wish) -> None:
         self._ending = True
         what = f"no answer to the subscription {redact_identifier(wish.label)}"
-        self._ask(Recycle(LineStale(2 * wish.confirm_timeout, what)))
+        self._ask(Recycle(LineStale(2 * (wish.confirm_timeout + self._slack), what)))
 
     def _answered(self, wish: Wish) -> None:
         wish.recycled = False
@@ -224,7 +225,7 @@ class Driver:
         self._silent.discard(wish.identifier or "")
 
     def _fail(self, wish: Wish, now: float) -> None:
-        error = SubscriptionTimeout(wish.label, 2 * wish.confirm_timeout)
+        error = SubscriptionTimeout(wish.label, 2 * (wish.confirm_timeout + self._slack))
         for handle in list(wish.handles):
             handle.tell(ConfirmationTimedOut(error))
         wish.silences += 1

@@ -189,7 +189,9 @@ class Hub:
             for handle in wish.handles:
                 handle.mailbox.decode = wish.decoder.messages
 
-    def line_up(self, transport: str, now: float, *, protocol: str, restored: Sequence[str] | None = None) -> None:
+    def line_up(
+        self, transport: str, now: float, *, protocol: str, restored: Sequence[str] | None = None, slack: float = 0.0
+    ) -> None:
         """The server welcomed us: ask for everything that is wished for.
 
         Args:
@@ -198,10 +200,12 @@ class Hub:
             protocol: What it speaks.
             restored: Identifiers that the server has already, because it gave us back the session of the line before;
                 ``None``: it did not.
+            slack: Seconds that a command may have to wait on this line before it goes.
         """
-        self._driver.line_up(transport, protocol)
+        self._driver.line_up(transport, protocol, slack)
         self._renounced.clear()
         self.historian.server += restored is None
+        self.historian.slack = self.attendance.slack = slack
         for wish in self.wishes:
             self._driver.turn(wish, Turn.LINE_UP, now)
         # All of them before anybody is asked for: what the server has already, it would not answer.

@@ -76,6 +76,8 @@ class PresenceBook:
         """Whether somebody wants the set kept true."""
         self.deadline: float | None = None
         """When :meth:`tick` next has something to do."""
+        self.slack: float = 0.0
+        """Seconds that a question may have to wait on the line before it goes."""
         self._random = random
         self._patience = ExponentialBackoff(minimum=5, maximum=60)
         self._wish: Member | None = None
@@ -250,7 +252,7 @@ class PresenceBook:
             self._changes.clear()
         self._unanswered += 1
         self._commands.append(AskPresence(self.identifier))
-        self.deadline = now + ANSWER_WAIT
+        self.deadline = now + ANSWER_WAIT + self.slack
 
     def _fail(self, now: float, reason: str, *, silent: bool) -> None:
         self._out = self._again = False

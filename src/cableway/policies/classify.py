@@ -95,6 +95,9 @@ _REASONS = {
     "session_expired": (Cause.NETWORK, Verdict.NOW),
 }
 
+_NO_WISH = frozenset({"idle_timeout", "session_expired"})
+"""Reasons that never mean that somebody wants us gone, whatever is said of coming back."""
+
 _CODES = {
     None: (Cause.NETWORK, Verdict.NOW),
     1001: (Cause.RESTART, Verdict.NOW),
@@ -147,6 +150,8 @@ def classify(error: BaseException, *, renewable: bool = False, wall: float | Non
 
 
 def _hint(error: BaseException, wall: float | None) -> float | None:
+    if isinstance(error, LineClosed) and error.__cause__ is not None:
+        return _hint(error.__cause__, wall)
     if isinstance(error, HandshakeRefused | ProxyFailure):
         return retry_after(error.headers, wall)
     if isinstance(error, ServerDisconnect) and error.retry_after is not None and error.retry_after >= 0:
@@ -160,6 +165,9 @@ def _judge(error: BaseException) -> tuple[Cause, Verdict]:
     if isinstance(error, HandshakeRefused) or (isinstance(error, ProxyFailure) and (error.status or 0) >= 500):
         return _judge_status(error.status or 0)
     if isinstance(error, LineClosed):
+        refusal = error.__cause__
+        if isinstance(refusal, HandshakeRefused) and refusal.status != 401:
+            return _judge_midway(refusal.status)
         return _CODES.get(error.code, (Cause.NETWORK, Verdict.LATER))
     for kind, judgement in _KINDS:
         if isinstance(error, kind):
@@ -172,7 +180,7 @@ def _judge_disconnect(error: ServerDisconnect) -> tuple[Cause, Verdict]:
     if isinstance(error, Unauthorized) and (not error.reconnect or error.reason == "token_expired"):
         return Cause.AUTH, Verdict.RENEW
     cause, verdict = _REASONS.get(error.reason or "", (Cause.POLICY, Verdict.LATER))
-    if error.reconnect or error.reason == "idle_timeout":
+    if error.reconnect or error.reason in _NO_WISH:
         return cause, verdict
     return cause, Verdict.STOP
 
@@ -181,6 +189,13 @@ def _judge_status(status: int) -> tuple[Cause, Verdict]:
     if 300 <= status < 400:
         return Cause.CAPTIVE, Verdict.LATER
     return _STATUSES.get(status, (Cause.NETWORK, Verdict.LATER))
+
+
+def _judge_midway(status: int) -> tuple[Cause, Verdict]:
+    # A line that is made of many requests was accepted before: whether it would be again, the next dial tells. (A 401
+    # says only that its session is gone.)
+    cause, verdict = _judge_status(status)
+    return (cause, verdict) if cause is Cause.OVERLOAD else (Cause.NETWORK, Verdict.LATER)
 
 
 def retry_after(headers: Mapping[str, str], wall: float | None = None) -> float | None:
@@ -211,7 +226,7 @@ def as_refusal(error: CableError) -> CableError:
     """Turn an HTTP refusal of our credentials into :class:`Unauthorized`; return any other error as it is."""
     if isinstance(error, HandshakeRefused) and error.status in (401, 403):
         hint = error.hint or "Check the token, the cookies and the allowed origins"
-        refusal = Unauthorized(f"HTTP {error.status} on the upgrade at {error.url}", hint=hint, status=error.status)
+        refusal = Unauthorized(f"HTTP {error.status} on {error.step} at {error.url}", hint=hint, status=error.status)
         refusal.__cause__ = error
         return refusal
     return error

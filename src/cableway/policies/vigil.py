@@ -21,10 +21,12 @@ class Vigil:
         self._wanted_at: float | None = None
         self._asked_at: float | None = None
         self._last_ask = float("-inf")
+        self._patience = PATIENCE
 
-    def line_up(self, *, asks: bool) -> None:
-        """A new line; *asks*: its server answers such questions."""
+    def line_up(self, *, asks: bool, slack: float = 0.0) -> None:
+        """A new line; *asks*: its server answers such questions, which may have to wait for *slack* seconds first."""
         self._asks = asks
+        self._patience = PATIENCE + slack
         self._wanted_at = self._asked_at = None
         self._last_ask = float("-inf")
 
@@ -36,7 +38,7 @@ class Vigil:
     def deadline(self) -> float | None:
         """When :meth:`ask` or :meth:`is_deaf` has something to say."""
         if self._asked_at is not None:
-            return self._asked_at + PATIENCE
+            return self._asked_at + self._patience
         return self._wanted_at
 
     def said(self, now: float) -> None:
@@ -70,4 +72,4 @@ class Vigil:
 
     def is_deaf(self, now: float) -> bool:
         """Tell whether the server does not read any more."""
-        return self._asked_at is not None and now >= self._asked_at + PATIENCE
+        return self._asked_at is not None and now >= self._asked_at + self._patience

@@ -38,7 +38,12 @@ class Sink(Protocol):
     """Takes what a connection received. Called on the event loop, never concurrently."""
 
     def frames(self, batch: list[bytes]) -> None:
-        """Take whole messages, in order, as owned bytes. Must neither block nor raise."""
+        """Take whole messages, in order, as owned bytes. Must neither block nor raise.
+
+        An empty batch tells of an answer, on a line that is made of requests: the server lives, and all that the
+        answer held was told before. The connection may have an attribute ``server_time`` then: the server's Unix time
+        at which it had nothing more to say.
+        """
 
     def lost(self, code: int | None, reason: str, error: BaseException | None) -> None:
         """Learn that the line is gone; called once, last, whoever ended it.
@@ -48,7 +53,11 @@ class Sink(Protocol):
 
 
 class Connection(Protocol):
-    """One open line. It is handed over paused: nothing reaches the sink before the first :meth:`resume`."""
+    """One open line. It is handed over paused: nothing reaches the sink before the first :meth:`resume`.
+
+    One on which commands do not go at once may have an attribute ``command_latency``: the seconds that they wait at
+    most. Answers are given that much more time.
+    """
 
     @property
     def subprotocol(self) -> str | None:
@@ -91,7 +100,11 @@ class Connection(Protocol):
 
 
 class Transport(Protocol):
-    """A way to open lines. One object may open many, one after another or at once."""
+    """A way to open lines. One object may open many, one after another or at once.
+
+    One that cannot carry commands of any size may have an attribute ``max_command_size``, in bytes, and one that can
+    only subscribe and listen the attribute ``sends = False``, as do its connections.
+    """
 
     @property
     def name(self) -> str:

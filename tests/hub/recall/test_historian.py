@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from cableway.events import Event, Gap
 from cableway.hub.effects import Doubt, Resync, Send
 from cableway.hub.recall.historian import Historian
+from cableway.hub.recall.limits import ANSWER
 from cableway.wire.commands import History
 from tests.hub.desk import unread
-from tests.hub.recall.archive import Archive, after, message
+from tests.hub.recall.archive import Archive, after, begun, message
 
 if TYPE_CHECKING:
     from cableway.hub.effects import HubEffect
@@ -94,3 +95,16 @@ def test_recalls_come_up_by_the_hub_s_clock() -> None:
     archive.answer()
     archive.answer()
     assert archive.hub.historian.agenda.next is None
+
+
+def test_a_question_that_has_to_wait_is_given_the_time() -> None:
+    """On a line on which commands do: the server is not doubted before it can have heard the question."""
+    archive, _ = begun(3)
+    archive.line_down()
+    archive.hub.line_up("long_polling", archive.now, protocol=archive.hub.historian.protocol, slack=15)
+    archive.confirm()
+    archive.effects()
+    archive.wait(ANSWER + 14)
+    assert not [effect for effect in archive.effects() if isinstance(effect, Doubt)]
+    archive.wait(1)
+    assert [effect for effect in archive.effects() if isinstance(effect, Doubt)]

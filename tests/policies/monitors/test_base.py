@@ -36,6 +36,7 @@ def test_the_defaults_dial_at_once_and_ask_for_nothing() -> None:
     assert Glimpse().dials_at_once is True
     assert dict(Glimpse().params) == {}
     assert LineFacts().probes is False
+    assert LineFacts().slack == 0.0
 
 
 def test_a_monitor_without_look_says_so() -> None:

@@ -169,6 +169,18 @@ def test_a_suspected_line_that_cannot_be_asked_has_one_beat(
     assert monitor.look(verdict).check is Check.FINE
 
 
+def test_a_question_that_has_to_wait_is_given_the_time() -> None:
+    """As is the beat of a server that cannot be asked."""
+    monitor = up(LineFacts(probes=True, slack=15))
+    monitor.suspect(7.0)
+    assert monitor.look(7.0) == Look(up=True, check=Check.PROBE, again=27.0)
+    assert monitor.look(26.9).check is Check.FINE
+    assert monitor.look(27.0).check is Check.DEAD
+    mute = up(LineFacts(probes=False, slack=15))
+    mute.suspect(7.0)
+    assert mute.look(7.0).again == 28.0
+
+
 def test_suspicion_never_lengthens_the_limit() -> None:
     """A network that changes every second does not put the verdict off."""
     monitor = up(MUTE, 3.0, 6.0)

@@ -35,6 +35,8 @@ class Historian:
     """Counts the servers: the next line's is another one, unless it gave us back the session of the line before."""
     protocol: str = ""
     """What the line speaks."""
+    slack: float = 0.0
+    """Seconds that a question may have to wait on the line before it goes."""
     pinged: float | None = None
     """The server's time in the last ping of a line that was up."""
     beaten_at: float = float("-inf")

@@ -42,7 +42,8 @@ class Horizon:
         if live and historian.pinged is not None:
             # By the ping's own time, not by when it came: it may have been held up on the way.
             at = max(at or 0, int(historian.pinged) - MARGIN)
-        if at is not None:
+        # Whole seconds since 1970: a server that tells a time before it has begun tells none.
+        if at is not None and at > 0:
             self.since = max(self.since or 0, at)
 
     def begun(self, wall: int, now: float, *, alone: bool) -> int | None:

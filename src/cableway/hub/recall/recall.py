@@ -195,7 +195,7 @@ class Recall:
 
     def _ask(self, question: Question, now: float, *, send: bool = True) -> None:
         self.question = question
-        self._set(now + ANSWER)
+        self._set(now + ANSWER + self.historian.slack)
         if question.kind in (Kind.RECOVER, Kind.HEAL):
             for book in self.ledger.books.values():
                 book.replays.clear()
@@ -274,7 +274,7 @@ class Recall:
             for book in self.ledger.books.values():
                 self.account.carry_out(settle(self.ledger, book))
         elif question.listing is not None:
-            self._end_listing(question.listing, HistoryTimeout(self.wish.label, ANSWER), now)
+            self._end_listing(question.listing, HistoryTimeout(self.wish.label, ANSWER + self.historian.slack), now)
         elif question.kind is Kind.HEAL:
             self._end_healing(question, now, confirmed=False)
         else:
@@ -290,12 +290,12 @@ class Recall:
             self._next(now, waited=True)
         elif self.historian.router.paused:
             # The answer may be among what is not read at the moment.
-            self._set(now + ANSWER)
+            self._set(now + ANSWER + self.historian.slack)
         elif self.question.listing is None and self._is_silent(now) and not self.question.overdue:
             # It may be the line: it is found dead in that time, then, and all is asked anew on the next one.
             self.question.overdue = True
             self.historian.doubt("no answer to a question for the past, nor a beat")
-            self._set(now + VERDICT)
+            self._set(now + VERDICT + self.historian.slack)
         else:
             # An answer that comes after all must not be taken for that to a later question.
             self._deaf = True

@@ -39,6 +39,8 @@ class LineFacts:
 
     probes: bool = False
     """Whether the server answers a ``ping`` of ours, as AnyCable does and Rails does not."""
+    slack: float = 0.0
+    """Seconds that a question may have to wait on this line before it goes, as with long polling."""
 
 
 class Monitor:

@@ -108,10 +108,11 @@ class PersistentMonitor(Monitor):
         if not self._facts.probes:
             self._fell_silent = self._suspected_at is None
             return Check.DEAD, None
+        patience = self._probe_timeout + self._facts.slack
         if self._probed_at is None:
             self._probed_at = now
-            return Check.PROBE, now + self._probe_timeout
-        verdict = self._probed_at + self._probe_timeout
+            return Check.PROBE, now + patience
+        verdict = self._probed_at + patience
         return (Check.FINE, verdict) if now < verdict else (Check.DEAD, None)
 
     def _doubt_at(self) -> float:
@@ -120,7 +121,7 @@ class PersistentMonitor(Monitor):
             return silent_until
         # A line under suspicion gets one beat to prove itself; where it can be asked, it is asked at once.
         wait = 0.0 if self._facts.probes else (self._beat or max(SERVER_BEAT, self._asked_beat or 0)) + self._grace
-        return min(silent_until, self._suspected_at + wait)
+        return min(silent_until, self._suspected_at + (wait and wait + self._facts.slack))
 
     def tune(self, numbers: Mapping[str, float]) -> None:
         """Take ``missed_beats`` and ``grace``; one that is not given is again what the monitor was built with.

@@ -1,0 +1,61 @@
+"""Commands on their way out, kept until the server has taken them."""
+
+from __future__ import annotations
+
+from collections import deque
+
+
+class Outbox:
+    """Frames in the order in which they came. Those at the front may be in a request that is not answered yet."""
+
+    def __init__(self, max_request_size: int) -> None:
+        self.size: int = 0
+        """Bytes of all that is kept, line ends included."""
+        self._limit = max_request_size
+        self._frames: deque[bytes] = deque()
+        self._in_request = 0
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @property
+    def in_request(self) -> int:
+        """How many are in a request that is not answered yet."""
+        return self._in_request
+
+    @property
+    def waiting(self) -> bool:
+        """Whether one is in no request."""
+        return len(self._frames) > self._in_request
+
+    def add(self, frame: bytes) -> None:
+        """Keep *frame* until it was taken."""
+        self._frames.append(frame)
+        self.size += len(frame) + 1
+
+    def load(self) -> bytes:
+        """Return the body of the next request: as many frames as fit, at least one where there is one."""
+        body = bytearray()
+        for frame in self._frames:
+            if body and len(body) + len(frame) + 1 > self._limit:
+                break
+            body += frame
+            body += b"\n"
+            self._in_request += 1
+        return bytes(body)
+
+    def taken(self) -> int:
+        """Forget what was in the request, and return how many that were."""
+        count, self._in_request = self._in_request, 0
+        for _ in range(count):
+            self.size -= len(self._frames.popleft()) + 1
+        return count
+
+    def returned(self) -> None:
+        """The request came to nothing: what was in it is to be sent again, before all else."""
+        self._in_request = 0
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._frames.clear()
+        self.size = self._in_request = 0

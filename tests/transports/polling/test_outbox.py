@@ -1,0 +1,58 @@
+"""Commands on their way out."""
+
+from __future__ import annotations
+
+from cableway.transports.polling.outbox import Outbox
+
+
+def filled(*frames: bytes, limit: int = 10) -> Outbox:
+    """Make one that holds *frames*."""
+    outbox = Outbox(limit)
+    for frame in frames:
+        outbox.add(frame)
+    return outbox
+
+
+def test_a_request_takes_as_many_as_fit() -> None:
+    """In order, each with its line end, up to the very last byte."""
+    outbox = filled(b"1234", b"5678", b"9")
+    assert outbox.load() == b"1234\n5678\n"
+    assert (outbox.in_request, outbox.waiting, len(outbox), outbox.size) == (2, True, 3, 12)
+    assert outbox.taken() == 2
+    assert outbox.load() == b"9\n"
+    assert not outbox.waiting
+
+
+def test_what_was_not_taken_goes_again_before_the_rest() -> None:
+    """Also what came meanwhile stands behind it."""
+    outbox = filled(b"one", b"two")
+    outbox.load()
+    outbox.add(b"three")
+    outbox.returned()
+    assert outbox.load() == b"one\ntwo\n"
+
+
+def test_one_that_is_too_large_goes_alone() -> None:
+    """The server has the last word on it, and the others are not held up."""
+    outbox = filled(b"a", b"x" * 50, b"b")
+    bodies = []
+    while outbox:
+        bodies.append(outbox.load())
+        outbox.taken()
+    assert bodies == [b"a\n", b"x" * 50 + b"\n", b"b\n"]
+    assert outbox.size == 0
+
+
+def test_an_empty_one_gives_an_empty_body() -> None:
+    """A poll without commands."""
+    outbox = filled()
+    assert outbox.load() == b""
+    assert outbox.taken() == 0
+
+
+def test_cleared_it_forgets_all() -> None:
+    """Nobody waits for room any more."""
+    outbox = filled(b"one")
+    outbox.load()
+    outbox.clear()
+    assert (len(outbox), outbox.size, outbox.in_request) == (0, 0, 0)
