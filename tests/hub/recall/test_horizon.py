@@ -100,6 +100,16 @@ def test_a_bookmark_s_time_is_kept_until_more_is_known() -> None:
 moves = st.lists(st.tuples(st.floats(0, 50), st.booleans(), st.floats(0, 20)), max_size=20)
 
 
+def test_a_time_at_the_very_beginning_is_none() -> None:
+    """A server without a clock may count from its start; nobody can be asked for what is before 1970."""
+    historian = Historian(lambda _: None)
+    historian.beaten(1, 0.0)
+    horizon = Horizon(historian)
+    horizon.confirmed(0.0)
+    horizon.note(live=True)
+    assert horizon.since in {None, 1}
+
+
 @given(moves)
 def test_it_never_goes_back_nor_beyond_what_was_heard(steps: list[tuple[float, bool, float]]) -> None:
     """Whatever pings tell, and however late they come: it is no later than the last ping, or than its beginning."""
