@@ -97,9 +97,11 @@ async def test_by_default_the_line_stays_as_it_is() -> None:
         await scene.cable.open()
         await asyncio.sleep(300)
         assert len(scene.backend.talks) == 1
+        known = len(scene.issuer.values)
         scene.backend.open[0].line.cut()
         await asyncio.sleep(5)
-        assert scene.backend.open[0].token == scene.issuer.values[-1]
+        # One more may have come since that dial.
+        assert scene.backend.open[0].token in scene.issuer.values[known - 1 :]
         assert scene.backend.refusals == []
 
 
