@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
-from cableway.cli.line import LineChoices, tls_context
+from cableway.cli.line import LineChoices, tls_context, transports_of
 from cableway.errors import InvalidURL, UsageError
+from cableway.gateway import Gateway
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,3 +114,23 @@ def test_a_file_that_is_no_certificate_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="PEM"):
         tls_context(str(tmp_path / "ca.pem"), None, None)
+
+
+def test_a_transport_is_named_by_a_word() -> None:
+    """Without one it is up to the library."""
+    assert transports_of("auto") == "auto"
+    named = {word: transports_of(word) for word in ("websocket", "polling", "events")}
+    assert {word: [one.name for one in made if not isinstance(one, str)] for word, made in named.items()} == {
+        "websocket": ["websocket"],
+        "polling": ["long_polling"],
+        "events": ["event_stream"],
+    }
+
+
+async def test_a_message_comes_by_each_transport() -> None:
+    """From one gateway, whatever the word."""
+    async with Gateway(public=True, poll=True, sse=True, poll_flush_interval=1) as gateway:
+        for word in ("auto", "websocket", "polling", "events"):
+            async with LineChoices(url=gateway.url, transport=word).cable() as cable, cable.stream(word) as heard:
+                await gateway.broadcast(word, 7)
+                assert (await heard.receive(timeout=10)).data == 7

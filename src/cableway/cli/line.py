@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from attrs import frozen
@@ -19,7 +19,7 @@ from cableway.redact import printable
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from cableway import Cable, PositionStore
+    from cableway import Cable, PositionStore, Transport
     from cableway.auth.providers.base import TokenProvider
 
 OPEN_TIMEOUT = 30.0
@@ -43,6 +43,13 @@ _OPTIONS = (
         help="A query parameter of the address whose value is in an environment variable: for ?token=, ?jid=.",
     ),
     *TOKEN_OPTIONS,
+    click.option(
+        "--transport",
+        type=click.Choice(["auto", "websocket", "polling", "events"]),
+        default="auto",
+        show_default=True,
+        help="What carries the line: polling and events pass where WebSockets do not; events cannot send.",
+    ),
     click.option("--origin", metavar="ORIGIN", help="The Origin header; that of the URL by default, as Rails wants."),
     click.option("--proxy", metavar="URL", help="Go through this proxy; by default as the environment says."),
     click.option("--no-proxy", is_flag=True, help="Go through no proxy, whatever the environment says."),
@@ -74,6 +81,7 @@ class LineChoices:
     token_endpoint: str | None = None
     token_command: str | None = None
     token_as: str | None = None
+    transport: str = "auto"
     origin: str | None = None
     proxy: str | None = None
     no_proxy: bool = False
@@ -96,6 +104,7 @@ class LineChoices:
             raise UsageError(msg)
         return Cable(
             self._address(),
+            transports=transports_of(self.transport),
             token=self.token(),
             token_as=token_way(self.token_as),
             headers=self.headers() or None,
@@ -158,6 +167,14 @@ def _replace(headers: dict[str, str], name: str, value: str) -> None:
     for known in [known for known in headers if known.lower() == name.lower()]:
         del headers[known]
     headers[name] = value
+
+
+def transports_of(word: str) -> Literal["auto"] | list[Transport]:
+    """Return the transports that ``--transport`` names."""
+    from cableway import EventStreamTransport, LongPollingTransport, WebSocketTransport
+
+    kinds = {"websocket": WebSocketTransport, "polling": LongPollingTransport, "events": EventStreamTransport}
+    return "auto" if word == "auto" else [kinds[word]()]
 
 
 def tls_context(cacert: str | None, cert: str | None, key: str | None) -> ssl.SSLContext | None:
