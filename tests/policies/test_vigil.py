@@ -86,5 +86,5 @@ def test_a_lost_line_ends_it() -> None:
     vigil = on()
     vigil.doubt(0)
     assert vigil.ask(0)
-    vigil.line_down()
+    vigil.line_up(asks=True)
     assert vigil.deadline is None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cableway.cli.line import OPEN_TIMEOUT, LineChoices, line_options, opened
+from cableway.cli.line import OPEN_TIMEOUT, TIMEOUT_OPTION, LineChoices, line_options, opened
 from cableway.cli.messages import message_options, writer
 from cableway.cli.moments import moment
 from cableway.cli.outlet import Outlet, watched
@@ -57,14 +57,7 @@ ends it with 1.
     help="Nothing older: 90 (seconds), 15m, 2030-01-31T12:00Z, 12:00.  [default: all that the server has]",
 )
 @click.option("-n", "--last", type=click.IntRange(min=1), help="The newest so many only.")
-@click.option(
-    "-t",
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=OPEN_TIMEOUT,
-    show_default=True,
-    help="Give up after so many seconds.",
-)
+@TIMEOUT_OPTION
 @message_options
 @line_options
 def history(

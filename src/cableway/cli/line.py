@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 
 OPEN_TIMEOUT = 30.0
 
+TIMEOUT_OPTION = click.option(
+    "-t",
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=OPEN_TIMEOUT,
+    show_default=True,
+    help="Give up after so many seconds.",
+)
+
 _FILE = click.Path(dir_okay=False)
 
 _OPTIONS = (

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cableway.cli.line import OPEN_TIMEOUT, LineChoices, line_options
+from cableway.cli.line import TIMEOUT_OPTION, LineChoices, line_options
+from cableway.cli.messages import QUIET_OPTION
 from cableway.cli.running import Run
 from cableway.cli.sending import see_off
 from cableway.cli.source import PARAM_OPTION
@@ -41,16 +42,9 @@ certain ends it with 1, and the action may or may not have run.
 @click.option(
     "-d", "--data", metavar="JSON", help="The data of the action, a JSON object; - reads it from standard input."
 )
-@click.option(
-    "-t",
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=OPEN_TIMEOUT,
-    show_default=True,
-    help="Give up after so many seconds.",
-)
+@TIMEOUT_OPTION
 @click.option("--json", "_json", is_flag=True, help="No effect: nothing is printed to stdout.", hidden=True)
-@click.option("-q", "--quiet", is_flag=True, help="No status lines.")
+@QUIET_OPTION
 @line_options
 def perform(
     *,

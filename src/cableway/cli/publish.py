@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cableway.cli.line import tls_context
+from cableway.cli.messages import QUIET_OPTION
 from cableway.cli.running import Run
 from cableway.cli.secrecy import secret_in_url
 from cableway.cli.terminal import say
@@ -51,7 +52,7 @@ file. With neither, none is sent: right for a server that runs with --public.
 )
 @click.option("--cacert", type=_FILE, help="Trust the certificates in this file (PEM), and no others.")
 @click.option("--json", "_json", is_flag=True, help="No effect: nothing is printed to stdout.", hidden=True)
-@click.option("-q", "--quiet", is_flag=True, help="No status lines.")
+@QUIET_OPTION
 def publish(
     *,
     url: str,

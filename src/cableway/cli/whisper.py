@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cableway.cli.exits import Failure
-from cableway.cli.line import OPEN_TIMEOUT, LineChoices, line_options
+from cableway.cli.line import TIMEOUT_OPTION, LineChoices, line_options
 from cableway.cli.messages import QUIET_OPTION
 from cableway.cli.running import Run
 from cableway.cli.sending import see_off
@@ -40,14 +40,7 @@ listens on a second line, and ends with 1 if nothing arrives there. All other cl
 @source_options
 @click.option("-d", "--data", metavar="JSON", required=True, help="What to whisper; - reads it from standard input.")
 @click.option("--check", is_flag=True, help="Find out whether it arrives: subscribe by a second line, and listen.")
-@click.option(
-    "-t",
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=OPEN_TIMEOUT,
-    show_default=True,
-    help="Give up after so many seconds.",
-)
+@TIMEOUT_OPTION
 @click.option("--json", "_json", is_flag=True, help="No effect: nothing is printed to stdout.", hidden=True)
 @QUIET_OPTION
 @line_options

@@ -30,10 +30,6 @@ class Vigil:
         self._wanted_at = self._asked_at = None
         self._last_ask = float("-inf")
 
-    def line_down(self) -> None:
-        """The line is gone."""
-        self.line_up(asks=False)
-
     @property
     def deadline(self) -> float | None:
         """When :meth:`ask` or :meth:`is_deaf` has something to say."""

@@ -152,5 +152,5 @@ def test_outside_of_a_recovery_only_doubts_are_told() -> None:
     account.settle(Settlement([(message(1), 10)]))
     assert (archive.events(handle), offsets(handle)) == ([], [1])
     account.settle(Settlement([(message(2), 10)], "late"))
-    account.doubt("cut short")
+    account.settle(Settlement([], "cut short"))
     assert (archive.events(handle), offsets(handle)) == ([unknown("late"), unknown("cut short")], [2])

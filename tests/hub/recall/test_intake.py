@@ -293,3 +293,16 @@ def test_holes_that_closed_hold_no_bytes(monkeypatch: pytest.MonkeyPatch) -> Non
     for offset in range(2, 60, 2):
         archive.tell(offset + 1, offset)
     assert (archive.gaps(handle), offsets(handle)) == ([], list(range(2, 60)))
+
+
+def test_what_a_settlement_delivered_holds_no_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gaps that are announced and not waited for leave nothing behind, however many there were."""
+    monkeypatch.setattr("cableway.hub.recall.intake.HELD_BYTES", 1000)
+    archive, handle = begun(gaps="announce")
+    archive.tell(*range(3, 61, 2))
+    assert offsets(handle) == list(range(3, 61, 2))
+    archive.fall()
+    archive.tell(*range(62, 66))
+    assert archive.outcomes(handle) == []
+    archive.answer()
+    assert "more came than can be held" not in archive.outcomes(handle)[-1].reason

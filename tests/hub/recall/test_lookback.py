@@ -166,3 +166,16 @@ def test_a_line_that_left_a_question_unanswered_is_not_asked_for_lists() -> None
     answers = ask(archive, handle, after(1))
     assert archive.asked() == []
     assert [type(found) for found in answers] == [HistoryTimeout]
+
+
+def test_who_has_gone_meanwhile_is_not_asked_for() -> None:
+    """What is new was asked for first, and is delivered; the past that nobody waits for costs the server nothing."""
+    archive, handle = begun(0)
+    answers = ask(archive, handle, HistoryQuery(since=1))
+    (listing,) = handle.wish.recall.lookback._listings._waiting
+    assert len(archive.asked()) == 1
+    handle.wish.recall.lookback.give_up(listing)
+    archive.tell(8, 9, stream="t")
+    archive.answer()
+    assert (offsets(handle), archive.asked(), handle.wish.recall.idle) == ([8, 9], [], True)
+    assert answers == [[]]

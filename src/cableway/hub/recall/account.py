@@ -61,12 +61,6 @@ class Account:
         if self.doubts:
             self.give()
 
-    def doubt(self, why: str) -> None:
-        """Tell, outside of any recovery, that something may be missing."""
-        self.begin()
-        self.doubts.append(why)
-        self.give()
-
     def give(self) -> None:
         """Tell what is known of what was missed; where that is not all, holders bring themselves up to date."""
         recovery = Recovery.UNKNOWN if self.doubts else Recovery.COMPLETE

@@ -27,7 +27,7 @@ class Book:
     last: int | None = None
     """The offset up to which all was delivered, or is known to be lost; ``None``: nothing was, so far."""
     heard: float = float("inf")
-    """When something last came by it, or it was found to be up to date; never, so far, is no long time ago."""
+    """When something last came by it; never, so far, is no long time ago, and of a refused place it is for ever."""
     first: int = 0
     """Where it began; nothing before that was ever delivered."""
     begun_at: float = float("inf")

@@ -40,8 +40,9 @@ class Intake:
         return self._ledger.advance(run, now)
 
     def settled(self) -> None:
-        """Nothing is held for an answer any more."""
-        self._held_bytes = 0
+        """Count anew what is held: settlements deliver from it by themselves."""
+        books = self._ledger.books.values()
+        self._held_bytes = sum(size for book in books for _, size in book.held.values())
 
     def take(self, message: Message[Any], size: int, now: float) -> None:
         """Deliver a message, hold it, or leave it out because it was delivered before."""
@@ -130,5 +131,7 @@ class Intake:
             return
         book.held[place] = (message, size)
         self._held_bytes += size
+        if self._held_bytes > HELD_BYTES:
+            self.settled()
         if len(book.held) > HELD_MESSAGES or self._held_bytes > HELD_BYTES:
             self._give_up("more came than can be held before the server's answer", now)

@@ -65,8 +65,9 @@ class Lookback:
                 self._recall.intake.take(message, size, now)
             self._recall.begin_unplaced()
             listing.prepared = True
-            self._put(self._listings.next(), now)
-            return False
+            if not listing.given_up:
+                self._put(self._listings.next(), now)
+                return False
         if error is None and listing.unsorted and not listing.sorting:
             since = self._since(listing, now)
             if since is None:

@@ -110,10 +110,12 @@ def settle_rejected(ledger: Ledger, book: Book, *, told: bool, same_server: bool
     _run_out(book, done)
     unmoved = book.last == book.mark
     _change_era(ledger, book, done)
-    if refused and unmoved and not done.steps:
+    if not unmoved or done.steps:
+        return done
+    if refused:
         # It has nothing of that place any more: a low number is one of a new beginning, however soon it comes.
         book.heard = float("-inf")
-    if done.doubt and not done.steps and unmoved:
+    if done.doubt:
         book.forget(refused=refused)
     return done
 
