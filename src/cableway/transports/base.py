@@ -56,7 +56,8 @@ class Connection(Protocol):
     """One open line. It is handed over paused: nothing reaches the sink before the first :meth:`resume`.
 
     One on which commands do not go at once may have an attribute ``command_latency``: the seconds that they wait at
-    most. Answers are given that much more time.
+    most. Answers are given that much more time. One on which messages wait to be fetched may have ``message_latency``:
+    the seconds that a message under way may take to be told.
     """
 
     @property
