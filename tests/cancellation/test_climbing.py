@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from cableway import HandedOver, State
-from tests.cancellation.test_hand_over import STEPS, STOPS
-from tests.engine.test_climbing import SOON, fallen, until
+from tests.cancellation.test_hand_over import STOPS
+from tests.engine.test_climbing import fallen, until
 from tests.obstructed import Obstructed, obstructed
 
 pytestmark = pytest.mark.looptime
+
+STEPS = [*range(0, 60, 5), *range(60, 700, 80)]
+"""Milliseconds: up to more than a climb takes here, whose server answers each word after ten."""
 
 
 @pytest.mark.parametrize("stop", STOPS, ids=lambda stop: stop.__name__)
@@ -20,7 +23,7 @@ async def test_stopped_at_each_millisecond(stop: Any) -> None:
     """Whatever stops it: the cable works afterwards, on one line, with all its subscriptions."""
     over = 0
     for step in STEPS:
-        async with obstructed(times=SOON) as made:
+        async with obstructed(times={"probe_after": 0.5}) as made:
             over += await stopped(made, stop, step / 1000)
     assert 0 < over < len(STEPS)
 

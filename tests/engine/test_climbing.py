@@ -52,7 +52,7 @@ async def until(condition: Callable[[], Any], limit: float = 600) -> None:
     """Wait until *condition* holds."""
     async with asyncio.timeout(limit):
         while not condition():  # noqa: ASYNC110 - virtual time
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
 
 
 async def test_the_better_one_takes_over_by_itself() -> None:
