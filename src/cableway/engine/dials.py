@@ -19,8 +19,8 @@ from cableway.policies.classify import Cause, classify
 from cableway.policies.ladder import Ladder
 from cableway.redact import redact_url
 from cableway.states import State
-from cableway.transports.chain import check_sends, command_limit, sends
-from cableway.wire.subprotocols import BASE_JSON
+from cableway.transports.chain import able, check_sends, command_limit, sends
+from cableway.wire.subprotocols import BASE_JSON, subprotocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -46,7 +46,7 @@ class Dials:
         self.count: int = 0
         """Dials so far."""
         fallback = engine.settings.fallback
-        self.transports: Sequence[Transport] = fallback.transports
+        self.transports: Sequence[Transport] = able(fallback.transports, subprotocol(engine.settings.protocol))
         """The best one first."""
         self.ladder: Ladder = Ladder([transport.name for transport in self.transports], fallback.times, random)
         """Which of them is dialled."""

@@ -52,6 +52,7 @@ class LongPollingTransport:
     """
 
     name = "long_polling"
+    text_only = True
 
     def __init__(
         self,
