@@ -128,7 +128,24 @@ def test_a_failure_of_the_transport_leads_down_and_round() -> None:
         made.failed(SILENT, 0.0)
         went.append(made.begin(HOME, 0.0))
     assert went == [1, 2, 0, 1]
+
+
+def test_the_reasons_of_a_way_down_are_told_together() -> None:
+    """Each of those that were left, the last reason of each; and no old ones."""
+    made = ladder()
+    made.failed(SILENT, 0.0)
     assert made.why == "websocket: the upgrade was not answered within 4 s"
+    made.failed(ABSENT, 0.0)
+    long_polling = "long_polling: the server refused the upgrade with HTTP 404"
+    assert made.why == f"websocket: the upgrade was not answered within 4 s; {long_polling}"
+    made.failed(SILENT, 0.0)
+    made.failed(refusal(426), 0.0)
+    assert made.at == 2
+    assert made.why == f"{long_polling}; websocket: the server refused the upgrade with HTTP 426"
+    made.came_up(0.0)
+    made.lost(CUT, 100.0, good=True)
+    made.failed(SILENT, 101.0)
+    assert made.why == "event_stream: the upgrade was not answered within 4 s"
 
 
 def test_other_failures_change_nothing() -> None:

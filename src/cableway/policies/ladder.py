@@ -128,6 +128,8 @@ class Ladder:
         self._absent_until = [float("-inf")] * len(names)
         self._rounds = self._drops = self._vain = self._probes = self._probes_failed = 0
         self._climbed = False
+        # Why each rung was left on the way down that is under way.
+        self._left: dict[int, str] = {}
 
     # Dials
 
@@ -142,6 +144,7 @@ class Ladder:
         if network != self._network:
             self._network = network
             self._rounds = self._drops = self._vain = self._probes_failed = 0
+            self._left.clear()
             self._go(0 if memory is None else memory.rung, "the network is another one")
         return self.at
 
@@ -171,6 +174,7 @@ class Ladder:
     def came_up(self, now: float) -> None:
         """The server has welcomed us."""
         self._rounds = self._vain = 0
+        self._left.clear()
         self._remember(now)
         self._plan_probe(now)
 
@@ -235,7 +239,8 @@ class Ladder:
             self._climbed = False
 
     def _down(self, error: CableError, now: float) -> None:
-        why = f"{self.names[self.at]}: {_words(error)}"
+        self._left.pop(self.at, None)
+        self._left[self.at] = f"{self.names[self.at]}: {_words(error)}"
         # That it carried lines once is no reason any more.
         memory = self._memories.get(self._network)
         if memory is not None and memory.rung == self.at:
@@ -245,7 +250,9 @@ class Ladder:
         if not below:
             self._rounds += 1
         nowhere = self.at if self._absent_until[self.at] <= now else 0
-        self._go(next(iter(below or others), nowhere), why)
+        to = next(iter(below or others), nowhere)
+        self._left.pop(to, None)
+        self._go(to, "; ".join(self._left.values()))
 
     def _others(self, now: float) -> list[int]:
         """Return the rungs to go to from here that may be offered, best first."""
