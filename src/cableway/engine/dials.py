@@ -12,7 +12,7 @@ from cableway.engine.carrier import Carrier
 from cableway.engine.dialing import Dialer, check_protocol, dial_failure
 from cableway.engine.negotiation import Negotiation
 from cableway.engine.speech import Speech
-from cableway.errors import CableError, ConnectError, HandshakeRefused, NotOffered, UnsupportedProtocol
+from cableway.errors import CableError, ConnectError, HandshakeRefused, NotOffered, UnsupportedProtocol, UsageError
 from cableway.events import Connecting
 from cableway.host.network import way_out
 from cableway.policies.classify import Cause, classify
@@ -214,6 +214,11 @@ class Dials:
                 raise
             what = "the server speaks the base protocol, whatever is offered: it gets that with the next dial"
             raise ConnectError(request.url, what) from error
+        except UsageError as error:
+            if carrier.rung == 0:
+                raise
+            # What a lesser transport cannot do with what the user gave is no reason to give the cable up.
+            raise ConnectError(request.url, f"{self.transports[carrier.rung].name} cannot be used: {error}") from error
         engine.overseer.moved()
         if not counts():
             connection.abort()

@@ -7,7 +7,8 @@ The transports stand in an order, the best one first; each is a rung. The rules:
    is not found, a port that refuses, TLS, an overloaded server) and what is about us (a token, a path) changes nothing.
 2. A transport that the server does not offer is left out for an hour.
 3. A dial with another rung to go to has little time: a black hole costs seconds. Each round over all of them doubles
-   it, up to the time that dials have anyway: on a very slow network nothing would come up else.
+   it, and so does a host that was not reached in it, up to the time that dials have anyway: on a very slow network
+   nothing would come up else.
 4. Lines that are lost young again and again speak against their transport, too.
 5. What carried a line is remembered for the network that it was on, for a while, and dialled first there.
 6. A rung below the first whose dials fail again and again for other reasons is left for the first: what was learned of
@@ -26,6 +27,7 @@ from attrs import define, frozen
 
 from cableway.errors import (
     ConnectError,
+    ConnectTimeout,
     HandshakeCut,
     HandshakeRefused,
     LineClosed,
@@ -35,6 +37,7 @@ from cableway.errors import (
     NotOffered,
     ProxyFailure,
     ServerSilent,
+    UsageError,
 )
 
 if TYPE_CHECKING:
@@ -72,6 +75,9 @@ def blame(error: BaseException) -> Blame:
     """Tell what *error*, which ended a dial, says about the transport."""
     match error:
         case NotOffered():
+            return Blame.NOT_OFFERED
+        case ConnectError(__cause__=UsageError()):
+            # Of all that was given, only this transport cannot do with it.
             return Blame.NOT_OFFERED
         case HandshakeRefused(status=status):
             return Blame.TRANSPORT if 300 <= status < 400 or status in _NO_UPGRADE else Blame.NOTHING
@@ -166,6 +172,12 @@ class Ladder:
         if verdict is not Blame.NOTHING:
             self._down(error, now)
             return
+        if _speaks_against(error):
+            self._dropped(error, now)
+            return
+        if isinstance(error, ConnectTimeout):
+            # The host may be farther away than the little time allows.
+            self._rounds += 1
         self._vain += 1
         if self.at > 0 and self._vain >= IN_VAIN:
             self._memories.pop(self._network, None)
@@ -187,9 +199,7 @@ class Ladder:
         if good:
             self.proved()
         elif error is not None and _speaks_against(error):
-            self._drops += 1
-            if self._drops >= DROPS or self._climbed:
-                self._down(error, now)
+            self._dropped(error, now)
 
     def proved(self) -> None:
         """The line is good."""
@@ -197,6 +207,12 @@ class Ladder:
         self._climbed = False
         if self.at == 0:
             self._probes_failed = 0
+
+    def moved(self, now: float) -> None:
+        """The way to the network is another one, and the line has survived that: a better rung may work again."""
+        self._probes_failed = 0
+        if self.probe_at is not None:
+            self._plan_probe(now)
 
     # The way back up
 
@@ -237,6 +253,11 @@ class Ladder:
             self.at, self.why = rung, why
             self._drops = self._vain = 0
             self._climbed = False
+
+    def _dropped(self, error: CableError, now: float) -> None:
+        self._drops += 1
+        if self._drops >= DROPS or self._climbed:
+            self._down(error, now)
 
     def _down(self, error: CableError, now: float) -> None:
         self._left.pop(self.at, None)
