@@ -459,6 +459,32 @@ async def test_a_balancer_that_is_not_sticky_is_named() -> None:
     assert "the server disconnected us: session_expired" in errors[0]
 
 
+async def test_another_reason_than_expiry_is_never_taken_for_a_balancer(sink: Recorder) -> None:
+    """However many sessions were not known before: what the server says arrives."""
+    transport = LongPollingTransport()
+    async with serving() as house:
+        for number in range(5):
+            lost = type(sink)()
+            house.faults += [None, says(401, EXPIRED if number < 4 else REFUSED)]
+            connection = await transport.open(DialRequest(house.url, subprotocols=EXTENDED), lost)
+            connection.resume()
+            _, _, error = await lost.end()
+    assert json.loads(lost.messages[-1])["reason"] == "unauthorized"
+    assert "sticky" not in str(error)
+
+
+async def test_a_401_that_breaks_off_is_one_all_the_same(sink: Recorder) -> None:
+    """What was whole of its messages arrives."""
+    async with serving() as house:
+        house.faults += [None, _cut_401]
+        connection = await LongPollingTransport().open(DialRequest(house.url, subprotocols=EXTENDED), sink)
+        connection.resume()
+        _, _, error = await sink.end()
+    assert [json.loads(message).get("n") for message in sink.messages] == [None, 1]
+    assert isinstance(error, HandshakeRefused)
+    assert error.status == 401
+
+
 @define
 class Balancer:
     """Two servers behind one address, taken in turn."""
@@ -496,6 +522,15 @@ def polls() -> list[Any]:
 async def _never(_: House, __: Visit) -> web.StreamResponse:
     await asyncio.sleep(3600)
     return web.Response()
+
+
+async def _cut_401(_: House, visit: Visit) -> web.StreamResponse:
+    response = web.StreamResponse(status=401, headers={"Content-Length": "1000"})
+    await response.prepare(visit.request)
+    await response.write(b'{"n":1}\n{"type":"discon')
+    assert visit.request.transport is not None
+    visit.request.transport.close()
+    return response
 
 
 async def _cut_in_a_line(house: House, visit: Visit) -> web.StreamResponse:
