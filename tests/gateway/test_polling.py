@@ -213,6 +213,20 @@ async def test_no_session_outlives_its_gateway(how: str) -> None:
         assert gateway.stats().connections == 0
 
 
+async def test_a_stop_does_not_wait_for_who_has_just_hung_up() -> None:
+    """Not for as long as it would count as there otherwise: it will not ask again."""
+    async with Gateway(**QUICK) as gateway, PollClient(gateway.http_url) as client:
+        await client.welcomed()
+        poll = asyncio.create_task(client.post())
+        await until(lambda: holding(gateway))
+        poll.cancel()
+        # The client is gone, and the gateway has not seen it yet.
+        await asyncio.wait([poll])
+        assert holding(gateway)
+        async with asyncio.timeout(1):
+            await gateway.stop()
+
+
 async def test_a_stop_tells_the_opening_request_too() -> None:
     """503, with the line that says why."""
     gate = asyncio.Event()

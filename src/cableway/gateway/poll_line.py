@@ -43,7 +43,8 @@ class PollLine:
         """Whether the client has been let in."""
         self.close_code: int | None = None
         """How the session has ended it, if it has."""
-        self._keepalive = keepalive
+        self.keepalive: float = keepalive
+        """Seconds without any request after which the client counts as gone; 0: with the last one in the house."""
         self._timer: asyncio.TimerHandle | None = None
         self._requests: dict[Turn, Callable[[], None]] = {}
         self._turn: Turn | None = None
@@ -127,8 +128,12 @@ class PollLine:
         finally:
             self.leave(turn)
             del self._requests[turn]
-            if not self._requests and not self._over:
-                self._timer = asyncio.get_running_loop().call_later(self._keepalive, self.end)
+            if self._requests or self._over:
+                pass
+            elif self.keepalive:
+                self._timer = asyncio.get_running_loop().call_later(self.keepalive, self.end)
+            else:
+                self.end()
 
     def leave(self, turn: Turn) -> None:
         """Have a request wait no more, as if it had never come: what it would have got is for the next one."""

@@ -149,7 +149,8 @@ class Polling:
 
     def _let_go(self) -> None:
         for line in list(self._lines.values()):
-            # Who asks is told why; of the others none will ask again.
+            # Who asks is told why; who hangs up instead, and who is not there, will not ask again.
+            line.keepalive = 0
             if not line.asking:
                 line.end()
 
