@@ -175,7 +175,7 @@ async def test_nothing_is_kept_of_a_session_that_is_over() -> None:
     """Neither its id nor its line."""
     async with Gateway(**{**QUICK, "poll_keepalive_timeout": 0.02}) as gateway, PollClient(gateway.http_url) as client:
         await client.welcomed()
-        (closer,) = gateway._house.closers
+        *_, closer = gateway._house.closers
         polling: Any = closer.__self__  # type: ignore[attr-defined]
         assert list(polling._lines) == [client.headers[POLL_ID]]
         await until(lambda: gateway.stats().connections == 0 and not polling._serving)
