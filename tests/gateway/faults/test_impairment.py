@@ -152,6 +152,7 @@ async def test_a_line_that_is_gone_suffers_no_more(effect: Cut | Silence) -> Non
     order = line.suffer(effect)
     assert line.impairment is not None
     line.impairment.end()
+    assert order._holds == {}
     await asyncio.sleep(10)
     order.lift()
     assert (line.aborted_at, order.fired) == (None, 0)

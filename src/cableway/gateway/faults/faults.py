@@ -66,7 +66,8 @@ class Faults:
     that the gateway serves. For long polling, that is each request there, whether it opens a session or is one of its
     polls; ``openings_only=True`` leaves the polls of sessions alone. Preflights of browsers are never struck.
 
-    All methods raise :exc:`UsageError` for a transport that the gateway does not serve, and for numbers out of range.
+    To be used in the thread of the gateway's loop. All methods raise :exc:`UsageError` for a transport that the gateway
+    does not serve, and for numbers out of range.
     """
 
     def __init__(self, book: OrderBook, options: GatewayOptions) -> None:
