@@ -142,8 +142,7 @@ class Polling:
             return self._stale(headers)
         with line.request(partial(abort, request)) as turn, watching(request, lambda: line.leave(turn)):
             await line.ask(turn, commands)
-            if doors.cut_once_taken(request):
-                line.leave(turn)
+            doors.cut_once_taken(request)
             said = await line.fetch(turn, patience=self._options.poll_interval, flush=self._flush)
             response = web.Response(status=200 if said else 204, body=b"".join(said) or None, headers=headers)
             lost = not turn.over and await doors.lose_answer(request, turn.ended)

@@ -47,9 +47,14 @@ class Ledger(Channel):
     async def subscribed(self) -> None:
         self.stream_from("news")
 
+    end: asyncio.Event
+
     @action
     async def note(self, data: dict[str, Any]) -> None:
         self.pages.append(data["n"])
+
+    async def unsubscribed(self) -> None:
+        await self.end.wait()
 
 
 LEDGER = identifier("Ledger")
@@ -59,6 +64,8 @@ LEDGER = identifier("Ledger")
 async def nothing_left() -> AsyncIterator[None]:
     """Begin with an empty ledger, and check that the gateway left no task behind."""
     Ledger.pages.clear()
+    Ledger.end = asyncio.Event()
+    Ledger.end.set()
     before = asyncio.all_tasks()
     yield
     await asyncio.sleep(0)
@@ -295,6 +302,23 @@ async def test_a_stop_does_not_wait_for_what_is_delayed_or_silent() -> None:
         assert await client.rest() == b""
 
 
+async def test_nobody_is_struck_while_the_gateway_stops() -> None:
+    """Who asks again over a connection that is still there gets an answer, and does not hold the stop up."""
+    async with serving() as gateway, RawClient(gateway.url) as client:
+        await client.welcomed()
+        await client.subscribe(LEDGER)
+        async with httpx2.AsyncClient(trust_env=False, verify=NO_TLS, timeout=600) as http:
+            assert (await http.post(f"{gateway.http_url}/lp")).status_code == 200
+            fault = gateway.faults.swallow(on="polling")
+            Ledger.end.clear()
+            stopping = asyncio.create_task(gateway.stop())
+            await asyncio.sleep(0.1)
+            assert (await http.post(f"{gateway.http_url}/lp")).status_code == 503
+            Ledger.end.set()
+            await stopping
+        assert fault.fired == 0
+
+
 async def test_what_comes_after_a_delay_is_what_is_in_force_then() -> None:
     """A refusal that was lifted meanwhile is none."""
     async with serving() as gateway:
@@ -471,9 +495,10 @@ async def lost(client: PollClient, *commands: dict[str, Any]) -> None:
     ("moment", "noted", "heard"),
     [("arrived", [], ["kept"]), ("taken", [7], ["kept"]), ("answered", [7], [])],
 )
-async def test_each_third_poll_is_dropped(moment: Any, noted: list[int], heard: list[str]) -> None:
-    """What was taken and what was lost with it is what the order says."""
-    async with serving(poll_interval=5) as gateway, polling(gateway) as client:
+@pytest.mark.parametrize("flush", [0, 10])
+async def test_each_third_poll_is_dropped(moment: Any, noted: list[int], heard: list[str], flush: int) -> None:
+    """What was taken and what was lost with it is what the order says, whether the answer goes at once or not."""
+    async with serving(poll_interval=5, poll_flush_interval=flush) as gateway, polling(gateway) as client:
         await client.subscribe(LEDGER)
         drop = gateway.faults.drop_polls(3, moment=moment)
         for _ in range(2):

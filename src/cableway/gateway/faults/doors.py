@@ -75,7 +75,7 @@ class Doors:
             order.let_go()
 
     async def _judge(self, request: web.Request, handler: Handler, asked: Asked | None) -> web.StreamResponse:
-        if asked is None or self._closed:
+        if asked is None:
             return await handler(request)
         verdict = self._book.judge(asked)
         for delay, seconds in verdict.delays:
@@ -154,14 +154,12 @@ def stream(request: web.Request) -> Asked | None:
 # What becomes of polls -----------------------------------------------------------------------------------------------
 
 
-def cut_once_taken(request: web.Request) -> bool:
-    """Cut off a poll whose commands have been taken, if that is ordered; tell whether it was."""
+def cut_once_taken(request: web.Request) -> None:
+    """Cut off a poll whose commands have been taken, if that is ordered: then its client has hung up."""
     order = request.get(_STRUCK)
-    if order is None or order.effect != LosePoll("taken"):
-        return False
-    _note(order)
-    abort(request)
-    return True
+    if order is not None and order.effect == LosePoll("taken"):
+        _note(order)
+        abort(request)
 
 
 async def lose_answer(request: web.Request, gone: Callable[[], Awaitable[None]]) -> bool:
