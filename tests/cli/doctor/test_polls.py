@@ -60,6 +60,7 @@ async def test_a_balancer_that_is_not_sticky_is_found(good: int) -> None:
     poll = found(await polled(house), Part.POLLING, Step.POLL)
 
     assert (poll.result, poll.symptom) == (Result.FAILED, Symptom.SESSION_GONE)
+    assert poll.detail.startswith("HTTP 401 Unauthorized from ")
 
 
 async def test_a_held_poll_that_is_cut_is_told() -> None:

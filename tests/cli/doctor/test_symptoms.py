@@ -142,6 +142,8 @@ TABLE: list[tuple[Step, BaseException, Symptom]] = [
     (Step.POLL, LineClosed(None, error=answered(502)), Symptom.NO_BACKEND),
     (Step.POLL, LineClosed(None), Symptom.POLL_LOST),
     (Step.HOLD, LineClosed(None), Symptom.POLL_LOST),
+    (Step.HOLD, LineClosed(None, error=answered(504)), Symptom.POLL_LOST),
+    (Step.HOLD, LineClosed(None, error=answered(503)), Symptom.UNAVAILABLE),
     (Step.POLL, ServerSilent(URL, 1, "silent"), Symptom.POLL_LOST),
 ]
 

@@ -62,6 +62,30 @@ def test_the_verdict_follows_from_the_findings(record: Record, outcome: Outcome,
     assert verdict.advice
 
 
+@pytest.mark.parametrize(
+    ("shaky", "step", "symptom", "other"),
+    [
+        (Part.WEBSOCKET, Step.PING, Symptom.LINE_LOST, Part.POLLING),
+        (Part.POLLING, Step.POLL, Symptom.SESSION_GONE, Part.EVENTS),
+        (Part.POLLING, Step.HOLD, Symptom.POLL_LOST, Part.EVENTS),
+    ],
+)
+def test_what_comes_up_and_does_not_last_is_what_a_cable_takes(
+    shaky: Part, step: Step, symptom: Symptom, other: Part
+) -> None:
+    """So the better one has to be named, or the first one mended."""
+    record = fail(well(*TRANSPORTS), shaky, step, symptom)
+    if shaky is not Part.WEBSOCKET:
+        record = fail(well(shaky, other), Part.WEBSOCKET, Step.UPGRADE, Symptom.UPGRADE_CUT)
+        fail(record, shaky, step, symptom)
+
+    verdict = judge(record)
+
+    assert (verdict.outcome, verdict.code) == (Outcome.BY_HAND, ExitCode.FALLBACK)
+    assert "does not last" in verdict.text
+    assert REMEDIES[symptom].advice in verdict.advice
+
+
 def test_a_tunnel_that_is_refused_leaves_plain_requests() -> None:
     """The proxy passes them, so the cable gets through."""
     record = fail(well(Part.POLLING, proxied=True), Part.NETWORK, Step.TUNNEL, Symptom.PROXY_FORBIDS)

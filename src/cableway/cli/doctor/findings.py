@@ -128,6 +128,11 @@ class Record:
         """Tell whether all steps of *part* went well."""
         return all(finding.result in {Result.OK, Result.NOTE} for finding in self.of(part))
 
+    def opens(self, part: Part) -> bool:
+        """Tell whether a line by *part* comes up: a cable takes it then, whatever becomes of it."""
+        welcome = self._found.get((part, Step.WELCOME))
+        return welcome is not None and welcome.result in {Result.OK, Result.NOTE}
+
     def __iter__(self) -> Iterator[Finding]:
         for part in (Part.NETWORK, *self.subject.transports):
             yield from self.of(part)

@@ -181,6 +181,8 @@ def _symptom(error: BaseException, step: Step) -> Symptom:
 def _of_refusal(error: HandshakeRefused, step: Step) -> Symptom:
     if step is Step.POLL and error.status == 401:
         return Symptom.SESSION_GONE
+    if step is Step.HOLD and error.status in {502, 504}:
+        return Symptom.POLL_LOST
     if 300 <= error.status < 400:
         return Symptom.REDIRECT
     if step is Step.UPGRADE and error.status == 404 and error.body.strip() == b"Page not found":

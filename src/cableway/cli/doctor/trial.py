@@ -11,7 +11,7 @@ from attrs import field, frozen
 
 from cableway.cli.doctor.findings import Finding, Result, Step
 from cableway.cli.doctor.symptoms import Symptom, symptom_of
-from cableway.errors import CableError, ConnectError, ConnectTimeout, HandshakeRefused, ServerSilent
+from cableway.errors import CableError, ConnectError, ConnectTimeout, HandshakeRefused, LineClosed, ServerSilent
 from cableway.redact import printable, redact_text
 
 if TYPE_CHECKING:
@@ -93,6 +93,9 @@ def explained(error: BaseException) -> str:
     """Say what *error* says, without what to do about it: that is told beside it."""
     if isinstance(error, HandshakeRefused):
         return f"HTTP {_status(error.status)}{_answered_by(error.headers)}{_elsewhere(error.headers)}"
+    if isinstance(error, LineClosed) and isinstance(error.__cause__, CableError):
+        # On a line of many requests it is one of them that tells.
+        return explained(error.__cause__)
     if isinstance(error, ConnectError):
         return error.what
     if isinstance(error, OSError) and not isinstance(error, CableError):
@@ -127,6 +130,8 @@ def server_name(headers: Mapping[str, str]) -> str:
 
 
 def _facts(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, LineClosed) and isinstance(error.__cause__, CableError):
+        return _facts(error.__cause__)
     status = getattr(error, "status", None)
     facts: dict[str, Any] = {} if status is None else {"status": status}
     if isinstance(error, HandshakeRefused) and (name := server_name(error.headers)):

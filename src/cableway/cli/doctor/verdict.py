@@ -73,7 +73,8 @@ def judge(record: Record) -> Verdict:
     other = next((part for part in others if record.works(part)), None)
     if other is None:
         return _in_vain(record)
-    return _by_another(record, first, other)
+    shaky = next((part for part in asked[: asked.index(other)] if record.opens(part)), None)
+    return _by_another(record, first, other) if shaky is None else _past(record, shaky, other)
 
 
 def _alone(record: Record, part: Part) -> Verdict:
@@ -86,14 +87,30 @@ def _alone(record: Record, part: Part) -> Verdict:
 def _by_another(record: Record, first: Part, other: Part) -> Verdict:
     failure = record.failure(Part.NETWORK) or record.failure(first)
     concern, cause, advice = _told(failure)
-    limits = "" if other is Part.POLLING else " That only listens: perform, whisper and presence need another."
+    limits = _limits(other)
     if concern is Concern.TRANSPORT:
         text = f"{SPOKEN[first]} is blocked here; Cable(url) falls back to {SPOKEN[other]} by itself.{limits}"
         return Verdict(Outcome.FALLS_BACK, text, f"{cause}. {advice}.", ExitCode.FALLBACK)
     text = f"{SPOKEN[first]} does not work here, for a reason that says nothing about the network: Cable(url) does not "
     text += f"fall back. {_first(SPOKEN[other])} works.{limits}"
-    by_hand = f"{cause}. {advice}. Or take what works: transports=[{_ARGUMENTS[other]}]."
-    return Verdict(Outcome.BY_HAND, text, by_hand, ExitCode.FALLBACK)
+    return _by_hand(text, cause, advice, other)
+
+
+def _past(record: Record, shaky: Part, other: Part) -> Verdict:
+    """Return the verdict where a cable takes *shaky*, and *other* would be better."""
+    _, cause, advice = _told(record.failure(shaky))
+    text = f"{_first(SPOKEN[shaky])} comes up here and does not last, and Cable(url) tries it first. "
+    text += f"{_first(SPOKEN[other])} works.{_limits(other)}"
+    return _by_hand(text, cause, advice, other)
+
+
+def _by_hand(text: str, cause: str, advice: str, other: Part) -> Verdict:
+    told = f"{cause}. {advice}. Or take what works: transports=[{_ARGUMENTS[other]}]."
+    return Verdict(Outcome.BY_HAND, text, told, ExitCode.FALLBACK)
+
+
+def _limits(part: Part) -> str:
+    return " That only listens: perform, whisper and presence need another." if part is Part.EVENTS else ""
 
 
 def _in_vain(record: Record) -> Verdict:
