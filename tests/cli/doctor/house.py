@@ -59,9 +59,12 @@ def well(*parts: Part, proxied: bool = False, transports: Sequence[Part] = TRANS
     return record
 
 
-def fail(record: Record, part: Part, step: Step, symptom: Symptom, result: Result = Result.FAILED) -> Record:
-    """Have *step* of *part* end with *symptom*."""
-    record.add(Finding(part=part, step=step, result=result, symptom=symptom, detail="what was told"))
+def fail(
+    record: Record, part: Part, step: Step, symptom: Symptom, result: Result = Result.FAILED, *, moves_on: bool = False
+) -> Record:
+    """Have *step* of *part* end with *symptom*, after which a cable *moves on* or does not."""
+    finding = Finding(part=part, step=step, result=result, symptom=symptom, detail="what was told", moves_on=moves_on)
+    record.add(finding)
     return record
 
 

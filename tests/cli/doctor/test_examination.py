@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cableway import StaticToken
+from cableway import Cable, Connected, StaticToken
 from cableway.auth.providers.function import CallableToken
 from cableway.cli.doctor.examination import examine, record_for
 from cableway.cli.doctor.findings import TRANSPORTS, Part, Step
@@ -50,14 +50,20 @@ async def test_a_gateway_that_has_one_alone_works_by_that() -> None:
 
 
 async def test_where_upgrades_are_swallowed_long_polling_is_found() -> None:
-    """The verdict says what the cable does by itself, and what the obstacle is."""
+    """The verdict says what the cable does by itself, and it does; and what the obstacle is."""
     async with (
         Gateway(public=True, poll=True) as gateway,
         serving(served(without_upgrades(gateway.port))) as port,
     ):
         record = await examined(f"ws://127.0.0.1:{port}/cable")
+        connected: list[Connected] = []
+        cable = Cable(f"ws://127.0.0.1:{port}/cable", proxy=None)
+        cable.on(Connected, connected.append)
+        async with cable:
+            await eventually(lambda: bool(connected))
 
     verdict = judge(record)
+    assert connected[0].transport == "long_polling"
     assert found(record, Part.WEBSOCKET, Step.UPGRADE).symptom is Symptom.UPGRADE_SWALLOWED
     assert verdict.outcome is Outcome.FALLS_BACK
     assert "long polling" in verdict.text

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from cableway.cli.doctor.command import doctor
-from cableway.cli.doctor.remedies import REMEDIES, Concern
+from cableway.cli.doctor.remedies import REMEDIES
 from cableway.cli.doctor.symptoms import Symptom
 
 OTHERS = {"--allowed_origins", "--sse", "--poll", "--poll_interval"}
@@ -32,22 +32,3 @@ def test_options_that_are_advised_exist() -> None:
 
     advised = set(re.findall(r"--[a-z_-]+", texts))
     assert advised - known == OTHERS
-
-
-FALLS_BACK = {
-    Symptom.PROXY_FORBIDS,
-    Symptom.SOMETHING_ELSE,
-    Symptom.REDIRECT,
-    Symptom.UPGRADE_DROPPED,
-    Symptom.UPGRADE_SWALLOWED,
-    Symptom.UPGRADE_CUT,
-    Symptom.UPGRADE_SPOILED,
-    Symptom.REQUEST_SILENT,
-    Symptom.LINE_LOST,
-    Symptom.STREAM_HELD_BACK,
-}
-
-
-def test_what_speaks_against_a_transport_is_no_matter_of_ours() -> None:
-    """A name, a port, a certificate, a busy server, our own credentials: another transport would not help."""
-    assert {symptom for symptom, remedy in REMEDIES.items() if remedy.concern is Concern.TRANSPORT} == FALLS_BACK

@@ -25,7 +25,7 @@ def record() -> Record:
     """The upgrade was swallowed, long polling works, event streams are not offered."""
     made = well(Part.POLLING)
     made.add(Finding(part=Part.NETWORK, step=Step.NAME, result=Result.OK, seconds=0.0012, detail="10.0.0.7\x1b[31m"))
-    fail(made, Part.WEBSOCKET, Step.UPGRADE, Symptom.UPGRADE_SWALLOWED)
+    fail(made, Part.WEBSOCKET, Step.UPGRADE, Symptom.UPGRADE_SWALLOWED, moves_on=True)
     return fail(made, Part.EVENTS, Step.OPEN, Symptom.NOT_OFFERED, Result.NOT_OFFERED)
 
 

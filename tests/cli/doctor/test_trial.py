@@ -10,7 +10,7 @@ import pytest
 from cableway.cli.doctor.findings import Part, Record, Result, Step, Subject
 from cableway.cli.doctor.symptoms import Symptom
 from cableway.cli.doctor.trial import Shown, Trial, explained, server_name
-from cableway.errors import ConnectTimeout, HandshakeRefused, HostUnreachable, UsageError
+from cableway.errors import ConnectTimeout, HandshakeCut, HandshakeRefused, NotOffered, UsageError
 from tests.cli.doctor.house import found
 
 pytestmark = pytest.mark.looptime
@@ -55,7 +55,7 @@ FAILURES: list[tuple[Exception, str, Symptom, dict[str, Any]]] = [
         {"status": 400, "server": "nginx"},
     ),
     (HandshakeRefused(URL, 799, {}), "HTTP 799", Symptom.SERVER_FAILED, {"status": 799}),
-    (HostUnreachable(URL, "it was cut"), "it was cut", Symptom.UPGRADE_CUT, {}),
+    (HandshakeCut(URL, "it was cut"), "it was cut", Symptom.UPGRADE_CUT, {}),
     (ConnectionRefusedError(111, "Connection refused"), "Connection refused", Symptom.REFUSED, {}),
     (
         UsageError(f"no such thing at {URL}"),
@@ -79,13 +79,34 @@ async def test_a_step_that_fails_tells_why(
     assert (finding.result, finding.detail, finding.symptom, finding.facts) == (Result.FAILED, detail, symptom, facts)
 
 
+@pytest.mark.parametrize(
+    ("error", "moves_on"),
+    [
+        (HandshakeCut(URL, "cut"), True),
+        (HandshakeRefused(URL, 400, {}), True),
+        (HandshakeRefused(URL, 403, {}), False),
+        (HandshakeRefused(URL, 503, {}), False),
+        (ConnectTimeout(URL, 1, "late"), False),
+    ],
+)
+async def test_whether_a_cable_falls_back_is_what_its_own_rules_say(error: Exception, *, moves_on: bool) -> None:
+    """The doctor has no opinion of its own."""
+    one = trial()
+
+    assert not await one.step(Step.UPGRADE, fails(error))
+
+    assert found(one.record, Part.WEBSOCKET, Step.UPGRADE).moves_on is moves_on
+
+
 async def test_what_the_server_does_not_have_is_not_offered() -> None:
     """That is no failure of anybody's."""
     one = trial(Part.POLLING)
 
-    assert not await one.step(Step.OPEN, fails(HandshakeRefused(URL, 404, {})))
+    assert not await one.step(Step.OPEN, fails(NotOffered(URL, 404, {})))
 
-    assert found(one.record, Part.POLLING, Step.OPEN).result is Result.NOT_OFFERED
+    absent = found(one.record, Part.POLLING, Step.OPEN)
+    assert absent.result is Result.NOT_OFFERED
+    assert absent.moves_on
 
 
 async def test_a_step_that_does_not_end_is_ended() -> None:

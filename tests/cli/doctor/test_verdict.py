@@ -11,12 +11,14 @@ from cableway.cli.doctor.verdict import Outcome, judge
 from cableway.cli.exits import ExitCode
 from tests.cli.doctor.house import fail, well
 
+BLOCKING = {Symptom.UPGRADE_DROPPED, Symptom.UPGRADE_SWALLOWED, Symptom.UPGRADE_CUT}
+
 
 def refused(symptom: Symptom, *works: Part) -> Record:
     """A record in which the upgrade failed, what *works* works, and the rest is not offered."""
-    record = fail(well(*works), Part.WEBSOCKET, Step.UPGRADE, symptom)
+    record = fail(well(*works), Part.WEBSOCKET, Step.UPGRADE, symptom, moves_on=symptom in BLOCKING)
     for part in {Part.POLLING, Part.EVENTS} - set(works):
-        fail(record, part, Step.OPEN, Symptom.NOT_OFFERED, Result.NOT_OFFERED)
+        fail(record, part, Step.OPEN, Symptom.NOT_OFFERED, Result.NOT_OFFERED, moves_on=True)
     return record
 
 
@@ -34,8 +36,9 @@ TABLE = [
     (refused(Symptom.UPGRADE_DROPPED, Part.POLLING), Outcome.FALLS_BACK, ExitCode.FALLBACK, "long polling by itself"),
     (refused(Symptom.UPGRADE_SWALLOWED, Part.POLLING), Outcome.FALLS_BACK, ExitCode.FALLBACK, "long polling by itself"),
     (refused(Symptom.UPGRADE_CUT, Part.EVENTS), Outcome.FALLS_BACK, ExitCode.FALLBACK, "That only listens"),
-    (refused(Symptom.SERVER_FAILED, Part.POLLING), Outcome.BY_HAND, ExitCode.FALLBACK, "does not fall back"),
+    (refused(Symptom.SERVER_FAILED, Part.POLLING), Outcome.BY_HAND, ExitCode.FALLBACK, "stays at WebSocket"),
     (refused(Symptom.NOT_FOUND, Part.EVENTS), Outcome.BY_HAND, ExitCode.FALLBACK, "Event stream works"),
+    (refused(Symptom.FORBIDDEN, Part.POLLING), Outcome.REFUSED, ExitCode.UNAUTHORIZED, "Long polling works"),
     (refused(Symptom.NOT_AUTHENTICATED), Outcome.REFUSED, ExitCode.UNAUTHORIZED, "refuses us"),
     (everywhere(Symptom.FORBIDDEN), Outcome.REFUSED, ExitCode.UNAUTHORIZED, "refuses us"),
     (everywhere(Symptom.REDIRECT), Outcome.CAPTIVE, ExitCode.FAILED, "login page"),
@@ -88,12 +91,24 @@ def test_what_comes_up_and_does_not_last_is_what_a_cable_takes(
 
 def test_a_tunnel_that_is_refused_leaves_plain_requests() -> None:
     """The proxy passes them, so the cable gets through."""
-    record = fail(well(Part.POLLING, proxied=True), Part.NETWORK, Step.TUNNEL, Symptom.PROXY_FORBIDS)
+    record = fail(well(Part.POLLING, proxied=True), Part.NETWORK, Step.TUNNEL, Symptom.PROXY_FORBIDS, moves_on=True)
 
     verdict = judge(record)
 
     assert verdict.outcome is Outcome.FALLS_BACK
     assert REMEDIES[Symptom.PROXY_FORBIDS].advice in verdict.advice
+
+
+def test_a_transport_that_a_cable_does_not_leave_is_in_the_way() -> None:
+    """The one below it works, and is not come to."""
+    record = refused(Symptom.UPGRADE_CUT, Part.EVENTS)
+    fail(record, Part.POLLING, Step.OPEN, Symptom.UNAVAILABLE)
+
+    verdict = judge(record)
+
+    assert verdict.outcome is Outcome.BY_HAND
+    assert "stays at long polling" in verdict.text
+    assert REMEDIES[Symptom.UNAVAILABLE].advice in verdict.advice
 
 
 def test_the_proxy_is_to_blame_where_nothing_gets_past_it() -> None:

@@ -66,6 +66,8 @@ class Finding:
     """For people, on one line, without secrets."""
     seconds: float | None = None
     symptom: Symptom | None = None
+    moves_on: bool = False
+    """Whether a cable that dials goes on with another transport after this."""
     facts: Mapping[str, Any] = field(factory=dict)
     """For programs; without secrets."""
 

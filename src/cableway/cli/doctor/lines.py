@@ -18,7 +18,7 @@ from cableway.cli.doctor.trial import Shown, Trial, server_name
 from cableway.engine.dialing import check_protocol
 from cableway.engine.negotiation import Negotiation
 from cableway.engine.speech import Speech
-from cableway.errors import HandshakeRefused, UnsupportedProtocol
+from cableway.errors import HandshakeRefused, NotOffered, UnsupportedProtocol
 from cableway.redact import printable
 from cableway.wire.commands import Beat
 from cableway.wire.frames import Ping, Welcome
@@ -105,20 +105,18 @@ class LineTrial:
 
     async def _open(self) -> Shown:
         """Open a line, as a cable does: with the extended protocol first, and the base one if that is refused."""
-        negotiation, tried = Negotiation(), set[tuple[str, ...]]()
+        negotiation = Negotiation()
         while True:
-            listener, offer = Listener(), negotiation.offer
-            tried.add(offer)
-            request = await self.means.request(offer)
+            listener = Listener()
+            request = await self.means.request(negotiation.offer)
             try:
                 connection = await self.transport.open(request, listener)
                 agreed = check_protocol(connection, request.url, negotiation)
             except HandshakeRefused as error:
-                negotiation.refused(error.status)
-                if negotiation.offer in tried:
+                if isinstance(error, NotOffered) or not negotiation.refused(error.status):
                     raise
             except UnsupportedProtocol as error:
-                if not negotiation.insisted(error.selected) or negotiation.offer in tried:
+                if not negotiation.insisted(error.selected):
                     raise
             else:
                 self._line = Line(connection, Speech.of(agreed), listener)

@@ -205,7 +205,7 @@ def _told_of_tcp(target: Target, ends: Sequence[tuple[Address, float | OSError]]
 
 
 def _timed(end: float | OSError) -> dict[str, Any]:
-    return {"seconds": round(end, 6)} if isinstance(end, float) else {"error": _reason(end)}
+    return {"error": _reason(end)} if isinstance(end, OSError) else {"seconds": round(end, 6)}
 
 
 def _reason(error: OSError) -> str:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Final
 from cableway.cli.doctor.findings import Part, Step
 from cableway.errors import (
     ConnectTimeout,
+    HandshakeCut,
     HandshakeRefused,
     HostUnreachable,
     LineClosed,
     MissingExtra,
     NotAWebSocket,
+    NotOffered,
     ProxyFailure,
     ServerDisconnect,
     ServerSilent,
@@ -104,16 +106,11 @@ class Symptom(Enum):
 _UPGRADE: Final = {
     400: Symptom.UPGRADE_DROPPED,
     404: Symptom.NOT_FOUND,
-    405: Symptom.NOT_FOUND,
+    405: Symptom.UPGRADE_DROPPED,
     410: Symptom.NOT_FOUND,
     426: Symptom.UPGRADE_DROPPED,
     501: Symptom.UPGRADE_DROPPED,
-}
-_REQUEST: Final = {
-    404: Symptom.NOT_OFFERED,
-    405: Symptom.NOT_OFFERED,
-    410: Symptom.NOT_OFFERED,
-    501: Symptom.NOT_OFFERED,
+    505: Symptom.UPGRADE_DROPPED,
 }
 _STATUSES: Final = {
     401: Symptom.NOT_AUTHENTICATED,
@@ -189,9 +186,9 @@ def _of_refusal(error: HandshakeRefused, step: Step) -> Symptom:
         return Symptom.ORIGIN_OR_UPGRADE
     if step is Step.UPGRADE and error.status == 400 and b"HTTPS" in error.body:
         return Symptom.NOT_HTTP
-    own = _UPGRADE if step is Step.UPGRADE else _REQUEST
     usual = Symptom.SERVER_FAILED if error.status >= 500 else Symptom.OTHER_STATUS
-    return own.get(error.status) or _STATUSES.get(error.status, usual)
+    known = _STATUSES.get(error.status, usual)
+    return _UPGRADE.get(error.status, known) if step is Step.UPGRADE else known
 
 
 def _of_proxy(error: ProxyFailure, _: Step) -> Symptom:
@@ -218,14 +215,14 @@ def _of_certificate(error: TLSFailure, _: Step) -> Symptom:
     return _TLS.get(getattr(cause, "reason", None) or "", Symptom.TLS_CUT)
 
 
-def _of_host(error: HostUnreachable, step: Step) -> Symptom:
+def _of_host(error: HostUnreachable, _: Step) -> Symptom:
     seen: BaseException | None = error
     while seen is not None:
         # What httpx2 raises is wrapped more than once.
         if isinstance(seen, OSError) and seen.errno:
             return of_network(seen)
         seen = seen.__cause__ or seen.__context__
-    return Symptom.UPGRADE_CUT if step is Step.UPGRADE else Symptom.CUT
+    return Symptom.CUT
 
 
 def of_network(error: OSError) -> Symptom:
@@ -274,10 +271,12 @@ def _of_disconnect(error: ServerDisconnect, step: Step) -> Symptom:
 
 # The first that fits counts: those of a kind stand before the kind.
 _READERS: Final[Mapping[type[BaseException], Callable[..., Symptom]]] = {
+    NotOffered: lambda *_: Symptom.NOT_OFFERED,
     HandshakeRefused: _of_refusal,
     ProxyFailure: _of_proxy,
     NotAWebSocket: _of_answer,
     TLSFailure: _of_certificate,
+    HandshakeCut: lambda _, step: Symptom.UPGRADE_CUT if step is Step.UPGRADE else Symptom.CUT,
     HostUnreachable: _of_host,
     ServerSilent: lambda _, step: _SILENCES.get(step, Symptom.REQUEST_SILENT),
     ConnectTimeout: lambda _, step: _OUT_OF_TIME.get(step, Symptom.NO_ANSWER),

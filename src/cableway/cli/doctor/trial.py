@@ -12,6 +12,7 @@ from attrs import field, frozen
 from cableway.cli.doctor.findings import Finding, Result, Step
 from cableway.cli.doctor.symptoms import Symptom, symptom_of
 from cableway.errors import CableError, ConnectError, ConnectTimeout, HandshakeRefused, LineClosed, ServerSilent
+from cableway.policies.ladder import Blame, blame
 from cableway.redact import printable, redact_text
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Trial:
                 detail=explained(error),
                 seconds=seconds,
                 symptom=symptom,
+                moves_on=blame(error) is not Blame.NOTHING,
                 facts=_facts(error),
             )
         )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from cableway.cli.doctor.findings import Finding, Part, Result
-from cableway.cli.doctor.remedies import REMEDIES, Concern
+from cableway.cli.doctor.findings import Finding, Part, Result, Step
+from cableway.cli.doctor.remedies import REMEDIES
 from cableway.cli.doctor.symptoms import Symptom
 from cableway.cli.exits import ExitCode
 
@@ -85,20 +85,24 @@ def _alone(record: Record, part: Part) -> Verdict:
 
 
 def _by_another(record: Record, first: Part, other: Part) -> Verdict:
-    failure = record.failure(Part.NETWORK) or record.failure(first)
-    concern, cause, advice = _told(failure)
-    limits = _limits(other)
-    if concern is Concern.TRANSPORT:
-        text = f"{SPOKEN[first]} is blocked here; Cable(url) falls back to {SPOKEN[other]} by itself.{limits}"
+    before = record.subject.transports[: record.subject.transports.index(other)]
+    stays = next((part for part in before if not _in_the_way(record, part).moves_on), None)
+    cause, advice = _told(_in_the_way(record, first if stays is None else stays))
+    if stays is None:
+        text = f"{SPOKEN[first]} is blocked here; Cable(url) falls back to {SPOKEN[other]} by itself.{_limits(other)}"
         return Verdict(Outcome.FALLS_BACK, text, f"{cause}. {advice}.", ExitCode.FALLBACK)
-    text = f"{SPOKEN[first]} does not work here, for a reason that says nothing about the network: Cable(url) does not "
-    text += f"fall back. {_first(SPOKEN[other])} works.{limits}"
+    if _in_the_way(record, stays).symptom in _REFUSALS:
+        text = f"The server refuses us over {SPOKEN[stays]}: Cable(url) ends with Unauthorized. "
+        text += f"{_first(SPOKEN[other])} works.{_limits(other)}"
+        return Verdict(Outcome.REFUSED, text, f"{advice}.", ExitCode.UNAUTHORIZED)
+    text = f"Cable(url) stays at {SPOKEN[stays]}, which fails here for a reason that says nothing about the network. "
+    text += f"{_first(SPOKEN[other])} works.{_limits(other)}"
     return _by_hand(text, cause, advice, other)
 
 
 def _past(record: Record, shaky: Part, other: Part) -> Verdict:
     """Return the verdict where a cable takes *shaky*, and *other* would be better."""
-    _, cause, advice = _told(record.failure(shaky))
+    cause, advice = _told(record.failure(shaky))
     text = f"{_first(SPOKEN[shaky])} comes up here and does not last, and Cable(url) tries it first. "
     text += f"{_first(SPOKEN[other])} works.{_limits(other)}"
     return _by_hand(text, cause, advice, other)
@@ -120,7 +124,7 @@ def _in_vain(record: Record) -> Verdict:
         return _nobody_there(network)
     symptoms = {failure.symptom for failure in failures}
     first = failures[0]
-    _, cause, advice = _told(first)
+    cause, advice = _told(first)
     if symptoms <= _PORTAL:
         text = "Something else than the server answers, whatever is asked: most likely a login page of the network."
         return Verdict(Outcome.CAPTIVE, text, f"{advice}.", ExitCode.FAILED)
@@ -128,13 +132,13 @@ def _in_vain(record: Record) -> Verdict:
         text = "The server is reached and refuses us: Cable(url) ends with Unauthorized, by whatever transport."
         return Verdict(Outcome.REFUSED, text, f"{advice}.", ExitCode.UNAUTHORIZED)
     if network is not None:
-        first, (_, cause, advice) = network, _told(network)
+        first, (cause, advice) = network, _told(network)
     text = f"Nothing that was tried works here. {_which(first)}: {first.detail}."
     return Verdict(Outcome.NOTHING, text, f"{cause}. {advice}.", ExitCode.FAILED)
 
 
 def _nobody_there(failure: Finding) -> Verdict:
-    _, cause, advice = _told(failure)
+    cause, advice = _told(failure)
     text = f"The server is not reached, whatever the transport: {failure.detail}. Cable(url) goes on trying."
     if failure.symptom is Symptom.NO_TOKEN:
         text = f"There is no token to dial with: {failure.detail}."
@@ -149,14 +153,20 @@ def _first(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _told(failure: Finding | None) -> tuple[Concern, str, str]:
+def _in_the_way(record: Record, part: Part) -> Finding:
+    """Return what keeps lines by *part* from coming up; plain requests may have got past what was in the way before."""
+    failure = record.failure(part) or record.failure(Part.NETWORK)
+    return failure or Finding(part=part, step=Step.OPEN, result=Result.FAILED)
+
+
+def _told(failure: Finding | None) -> tuple[str, str]:
     remedy = REMEDIES[failure.symptom if failure is not None and failure.symptom is not None else Symptom.OTHER]
-    return remedy.concern, remedy.cause, remedy.advice
+    return remedy.cause, remedy.advice
 
 
 def _notes(record: Record, part: Part) -> str:
     noted = [one for one in (*record.of(Part.NETWORK), *record.of(part)) if one.result is Result.NOTE]
     if not noted:
         return _NOTHING
-    _, cause, advice = _told(noted[0])
+    cause, advice = _told(noted[0])
     return f"{cause}. {advice}."

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from attrs import field, frozen
 
+from cableway.transports.ending import await_end
 from cableway.transports.polling.courier import Courier
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from cableway.transports.http.posting import Poster
     from cableway.transports.polling.courier import Session
     from cableway.transports.polling.exchange import Exchange
+
+
+FLUSH: Final = 0.5
+"""Seconds for which a server may gather messages before it answers a poll (AnyCable's --poll_flush_interval)."""
 
 
 @frozen
@@ -102,6 +107,11 @@ class PollingConnection:
         """Seconds that a command may have to wait before it goes."""
         return 0.0 if self._exchange.interrupts else self._opened.session.hold
 
+    @property
+    def message_latency(self) -> float:
+        """Seconds that a message may wait for the next poll to fetch it."""
+        return self._exchange.longest_pause + FLUSH
+
     # Sending
 
     def send(self, frame: bytes) -> None:
@@ -167,14 +177,7 @@ class PollingConnection:
         self._fall_silent()
         self._exchange.close(self._loop.time())
         self._changed()
-        try:
-            async with asyncio.timeout(timeout):
-                await self._gone.wait()
-        except TimeoutError:
-            pass
-        finally:
-            self.abort()
-        await self._gone.wait()
+        await await_end(self._gone, timeout, self.abort)
 
     def abort(self) -> None:
         """Be gone at once, without a word. May be called again."""
