@@ -55,6 +55,29 @@ async def test_the_old_line_is_heard_until_the_new_one_counts() -> None:
         beside.end()
 
 
+async def test_what_is_given_up_and_wanted_again_meanwhile_begins_anew() -> None:
+    """What the new line brought in between was for nobody, and must not come after what is heard since."""
+    async with connected() as made:
+        chat = await made.live("Chat")
+        beside, server = await beside_of(made)
+        server.confirm(chat.identifier)
+        await settle()
+        await chat.unsubscribe()
+        server.message(chat.identifier, "for nobody")
+        await settle()
+        again = made.cable.subscribe("Chat")
+        await asyncio.sleep(1)
+        made.server.confirm(again.identifier)
+        await settle()
+        server.message(again.identifier, "both", "new")
+        await settle()
+        made.server.message(again.identifier, "both")
+        await settle()
+        assert [message.data for message in again.take()] == ["both"]
+        assert [data.message for data, _, _ in beside.ahead] == ["new"]
+        beside.end()
+
+
 async def test_lines_too_far_apart_are_given_up() -> None:
     """What is remembered of them has a limit."""
     async with connected() as made:

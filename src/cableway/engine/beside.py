@@ -57,6 +57,22 @@ class Sieve:
         self._hub.hear(frame, now)
 
 
+class Elder(Sieve):
+    """The line that counts, for as long as another one is beside it."""
+
+    def __init__(
+        self, hub: Hub, take: Callable[[Data, bytes, float, float], None], begin: Callable[[str], None]
+    ) -> None:
+        super().__init__(hub, take)
+        self._begin = begin
+
+    def hear(self, frame: Answer, now: float) -> None:
+        """Hand an answer on, and note where a subscription begins."""
+        if isinstance(frame, Confirm):
+            self._begin(frame.identifier)
+        super().hear(frame, now)
+
+
 class Trailing(Sieve):
     """The line that took over, for as long as it may still bring what the one before had brought already."""
 
@@ -103,7 +119,7 @@ class Beside(Sieve):
         self._refused: set[str] = set()
         self._asked: set[str] = set()
         self._seams: dict[str, Seam] = {}
-        old.hub = Sieve(engine.hub, self._from_old)
+        old.hub = Elder(engine.hub, self._from_old, self._begins_anew)
 
     @property
     def ready(self) -> bool:
@@ -191,6 +207,11 @@ class Beside(Sieve):
             self._seams.pop(identifier, None)
             self._refused.add(identifier)
             self._answered(identifier)
+
+    def _begins_anew(self, identifier: str) -> None:
+        """It was given up on the old line, and is live there again: what the new one brought meanwhile is nobody's."""
+        if identifier in self._seams:
+            self._seams[identifier] = Seam()
 
     def _from_old(self, data: Data, raw: bytes, at: float, now: float) -> None:
         seam = self._seams.get(data.identifier)

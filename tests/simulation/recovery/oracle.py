@@ -199,7 +199,8 @@ def _disorder(account: Account, published: dict[tuple[str, int], Publication], r
             continue
         before.add(one.key)
         placed = publication.offset is not None
-        if not placed and not rules.ordered:
+        if not placed and (not rules.ordered or publication.excluded in account.own):
+            # While one line takes over from another, what was kept from the one comes by the other.
             continue
         # What has no place cannot be ordered against what has one.
         lane = (one.key[0], placed)

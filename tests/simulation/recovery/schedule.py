@@ -163,6 +163,7 @@ class Schedule:
         self._names = iter(range(10**6))
         self._identifiers_used: set[str] = set()
         self._opening: list[asyncio.Task[Any]] = []
+        self._hurried = False
 
     def tell(self, text: str) -> None:
         """Add to the story that a failure shows."""
@@ -208,6 +209,7 @@ class Schedule:
             monitor=monitor,
             dial_gate=None,
             positions=self.positions,
+            open_timeout=None,
         )
         engine = cable._engine
         clocks = Clocks(self.loop.time, self.loop.time, lambda: YEAR_2026 + self.loop.time())
@@ -229,6 +231,8 @@ class Schedule:
         self._identifiers_used.add(identifier)
         reader = Reader(self, identifier, account, calm=self.plan.calm)
         reader.subscribe(self.cable)
+        if self._hurried:
+            reader.hurry()
         self.readers.append(reader)
         self.tell(f"{account.name} subscribes to {identifier}, {reader._pace}, {reader._options.overflow}")
 
@@ -418,12 +422,20 @@ class Schedule:
             return False
         return all(reader.subscription.state is SubscriptionState.SUBSCRIBED for reader in self.readers)
 
+    async def _stays_well(self) -> bool:
+        """Tell whether all is well, and nothing under way is about to end that."""
+        if not self._well():
+            return False
+        await asyncio.sleep(2.0)
+        return self._well() or self.plan.on_demand or any(reader.drops_the_line for reader in self.readers)
+
     async def _settle(self) -> None:
         """Wait until all is well, publish once more on each stream, and have everything arrive."""
         due = self.loop.time() + PATIENCE
+        self._hurried = True
         for reader in self.readers:
             reader.hurry()
-        while not self._well():
+        while not await self._stays_well():
             if self.loop.time() > due:
                 states = [reader.subscription.state.value for reader in self.readers]
                 msg = f"not well {PATIENCE:g} s after the last fault: {self.cable.state}, {states}"
@@ -434,7 +446,6 @@ class Schedule:
             for reader in self.readers:
                 reader.hurry()
         self.tell("all is well")
-        await asyncio.sleep(2.0)
         for _ in range(2):
             for stream in self.plan.streams:
                 self.server.publish(stream)
@@ -445,7 +456,8 @@ class Schedule:
             # What was published while the line slept is brought by the next one.
             await self._wake_at_last()
         else:
-            await asyncio.sleep(15.0)
+            # That a server reads no more is found out only when it does not answer.
+            await asyncio.sleep(90.0 if self.counts["zombify"] else 15.0)
         for reader in self.readers:
             reader.account.ends = None
         self._until = len(self.server.published)

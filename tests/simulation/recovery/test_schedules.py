@@ -52,6 +52,7 @@ FOUND_AT_SEAMS = {
     "the new line brought what the old one had brought just before": (59, 263),
     "a line had died unheard before the next one took over": (146,),
     "the new line was ahead, and the old one was asked for what was under way": (680, 979),
+    "a subscription was given up and wanted again meanwhile": (100_511,),
 }
 """The same, of schedules with several transports."""
 

@@ -110,7 +110,9 @@ class Reader:
     def _recovered(self, event: Recovered) -> None:
         self.schedule.tell(f"{self.account.name}: {event}")
         if event.recovery is Recovery.UNKNOWN:
-            self.account.unknown.append(Unknown(self.schedule.loop.time(), self._recovering))
+            # A line may have gone before its own question was answered: that is answered now, too.
+            begins = self._recovering if self._unfinished is None else self._unfinished
+            self.account.unknown.append(Unknown(self.schedule.loop.time(), begins))
         self._recovering = self._unfinished = None
 
     def _handed_over(self, event: HandedOver) -> None:

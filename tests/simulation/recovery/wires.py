@@ -144,6 +144,8 @@ class Wire(MemoryConnection):
 
     def die(self, at: int) -> None:
         """Have nothing come through after *at* more frames, and nobody learn of it."""
+        if self.dead:
+            return
         self._up.cut(0)
         self._down.cut(min(at, len(self._down.frames)))
         # Half of the next frame.
