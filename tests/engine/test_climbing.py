@@ -13,6 +13,7 @@ from cableway import (
     HandedOver,
     HandshakeRefused,
     State,
+    SubscriptionOptions,
     TokenRenewal,
     TokenRenewed,
     TransportChanged,
@@ -144,6 +145,31 @@ async def test_messages_that_wait_on_the_old_line_are_waited_for() -> None:
         at = now()
         await until(lambda: made.scene.told(HandedOver))
         assert now() - at == pytest.approx(3.0 + STRAGGLERS, abs=0.1)
+
+
+async def test_what_lies_unread_on_the_old_line_is_read_first() -> None:
+    """A mailbox holds reading up while polls go on: that they do proves nothing, until what they brought was read."""
+    async with obstructed(times=SOON) as made:
+        await fallen(made)
+        options = SubscriptionOptions(overflow="pause", max_messages=2)
+        news = await made.scene.cable.subscribe("News", options=options)
+        made.websocket.obstacle = None
+        talks = made.scene.backend.talks
+        await until(lambda: len(talks) == 2 and news.identifier in talks[1].subscribed)
+        old = made.scene.cable._engine.up.connection
+        for number in range(5):
+            # From before it was subscribed to on the new line: that has none of them.
+            talks[0].line.message(news.identifier, number)
+            await asyncio.sleep(0.01)
+        for _ in range(20):
+            await asyncio.sleep(1)
+            old.last_received = now()
+        assert made.scene.told(HandedOver) == []
+        heard = []
+        while len(heard) < 5:
+            heard.append((await news.receive(timeout=5)).data)
+        assert heard == [0, 1, 2, 3, 4]
+        await until(lambda: made.scene.told(HandedOver))
 
 
 async def test_a_line_lost_meanwhile_is_dialled_once() -> None:

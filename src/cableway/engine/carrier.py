@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cableway.engine.beside import Sieve
+    from cableway.engine.precedence import Precedence
     from cableway.engine.speech import Speech
     from cableway.hub.hub import Hub
     from cableway.transports.base import Connection
@@ -114,6 +115,10 @@ class Carrier:
         self._moved = moved
         # Called for each command that the server has to read for us.
         self._said = said
+        self.probes: bool = False
+        """Whether the server answers questions for a sign of life."""
+        self.precedence: Precedence | None = None
+        """What waits for the line before to have had its say; ``None``: nothing has to."""
         self._connection: Connection | None = None
         self._welcome_by = float("inf")
         self._welcome_timeout = 0.0
@@ -173,9 +178,21 @@ class Carrier:
         """Write a command."""
         if not self._over:
             self._moved()
-            self.connection.send(self.speech.codec.encode(self.speech.dialect.compose(command)))
+            if self.precedence is None or not self.precedence.keep(command, self._encode):
+                self.connection.send(self._encode(command))
             if not isinstance(command, Beat | Probe):
                 self._said()
+
+    @property
+    def command_latency(self) -> float:
+        """Seconds that commands wait, at most, while a request is under way that is not to be given up."""
+        return float(getattr(self.connection, "command_latency", 0.0))
+
+    @property
+    def untaken(self) -> bool:
+        """Whether commands wait here still: for the line before, or for a server that is to fetch them."""
+        kept = self.precedence is not None and self.precedence.pending
+        return kept or bool(getattr(self.connection, "untaken", 0))
 
     def pause(self) -> None:
         """Stop reading."""
@@ -197,6 +214,8 @@ class Carrier:
             CableError: The line ended meanwhile: what became of the data is not known.
         """
         try:
+            if self.precedence is not None:
+                await self.precedence.room()
             async with asyncio.timeout(timeout):
                 await self.connection.drain()
         except TimeoutError:
@@ -213,6 +232,7 @@ class Carrier:
     def drop(self) -> None:
         """Be done with the line, without a word to the server."""
         self._over = True
+        self._fall_silent()
         if self._connection is not None:
             self._connection.abort()
 
@@ -291,8 +311,8 @@ class Carrier:
             case Welcome(sid):
                 known = sid is not None or ANYCABLE in self.connection.response_headers
                 probes = known and self.speech.dialect.probes and getattr(self.connection, "sends", True)
-                slack = float(getattr(self.connection, "command_latency", 0.0))
-                self.owner.welcomed(LineFacts(probes=probes, slack=slack), frame)
+                self.probes = probes
+                self.owner.welcomed(LineFacts(probes=probes, slack=self.command_latency), frame)
             case Disconnect():
                 self._break(_as_error(frame))
 
@@ -300,7 +320,16 @@ class Carrier:
         if not self._over:
             self._over = True
             self.error = error
+            self._fall_silent()
             self.owner.broke(self, error)
+
+    def _fall_silent(self) -> None:
+        # Who waits for room must find the line ended.
+        if self.precedence is not None:
+            self.precedence.end()
+
+    def _encode(self, command: Command) -> bytes:
+        return self.speech.codec.encode(self.speech.dialect.compose(command))
 
 
 def _as_error(frame: Disconnect) -> ServerDisconnect:

@@ -142,6 +142,8 @@ class Engine:
                 carrier = self.carrier
                 if carrier is not None and self.line.state is State.CONNECTED:
                     await carrier.drain(self.settings.write_timeout)
+                    if carrier.precedence is not None:
+                        await carrier.precedence.over()
                     await quiet(self, carrier)
                 await self.farewells.over(timeout)
 

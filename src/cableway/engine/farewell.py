@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from cableway.runtime import until_done
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cableway.engine.carrier import Carrier
     from cableway.engine.core import Engine
     from cableway.runtime import Home
@@ -44,20 +46,25 @@ class Farewells:
             self._pending.discard(goodbye)
             goodbye.set_result(None)
 
-    def say_later(self, carrier: Carrier, write_timeout: float) -> None:
-        """Close a line in the background, once the network has taken what was written."""
+    def say_later(self, carrier: Carrier, write_timeout: float, then: Callable[[], None] = lambda: None) -> None:
+        """Close a line in the background, once the network has taken what was written; *then* is called at the end."""
         carrier.retire()
         task = self._home.loop.create_task(self._see_off(carrier, write_timeout), name="cableway-farewell")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         # A task that is cancelled before its first step does not even begin.
         task.add_done_callback(lambda _: carrier.drop())
+        task.add_done_callback(lambda _: then())
 
     async def _see_off(self, carrier: Carrier, write_timeout: float) -> None:
+        if carrier.precedence is not None:
+            await carrier.precedence.over()
         with suppress(TimeoutError):
             async with asyncio.timeout(write_timeout):
                 await carrier.connection.drain()
-        await self.say(carrier, write_timeout)
+        # Commands that were just written have not had the time to be run; a line that is closed may lose them.
+        await asyncio.sleep(carrier.quiet_at - self._home.now())
+        await self.say(carrier, write_timeout + 2 * carrier.command_latency)
 
     async def over(self, limit: float) -> None:
         """Wait until all lines are closed, for at most *limit* seconds. Cancelling it has no effect but that."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cableway.engine.beside import Beside, Trailing
 from cableway.engine.farewell import quiet
+from cableway.engine.precedence import Precedence, speak
 from cableway.errors import CableError, LineStale
 from cableway.events import HandedOver
 from cableway.policies.classify import as_refusal
@@ -21,6 +22,7 @@ from cableway.policies.line import Happening
 from cableway.runtime import until_done
 from cableway.states import Recovery, State
 from cableway.transports.chain import sends
+from cableway.wire.commands import Probe
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -56,6 +58,8 @@ class HandOver:
         self._task: asyncio.Task[None] | None = None
         self._climbs = False
         self._beside: Beside | None = None
+        # When reading was last taken up again.
+        self._read_since = float("-inf")
 
     @property
     def busy(self) -> bool:
@@ -93,6 +97,7 @@ class HandOver:
 
     def resume(self) -> None:
         """All mailboxes have room."""
+        self._read_since = self._engine.home.now()
         if self._beside is not None:
             self._beside.hold(paused=False)
 
@@ -113,8 +118,11 @@ class HandOver:
 
     async def _quiet(self, carrier: Carrier) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(LONGEST_QUIET):
+            async with asyncio.timeout(LONGEST_QUIET + carrier.command_latency):
                 await quiet(self._engine, carrier)
+                while carrier.untaken:
+                    await asyncio.sleep(LOOK)
+                    await quiet(self._engine, carrier)
 
     async def _reconnect(self, carrier: Carrier) -> None:
         engine = self._engine
@@ -167,7 +175,6 @@ class HandOver:
                 beside.end()
         self._task = None
         self._replace(beside, old)
-        await self._see_off(old)
 
     async def _overlap(self, old: Carrier) -> None:
         """Hear both lines until what was under way on the old one has arrived, and it has shown that it lives.
@@ -175,16 +182,18 @@ class HandOver:
         Raises:
             LineStale: It has not. What it may have failed to bring is then for a new dial to recover.
         """
-        confirmed = self._engine.home.now()
-        await asyncio.sleep(STRAGGLERS + _latency(old))
-        read_since = confirmed
-        while old.connection.last_received <= confirmed:
-            now = self._engine.home.now()
-            if self._engine.hub.router.paused:
-                read_since = now
-            if now > read_since + LIFE:
-                raise LineStale(LIFE, "the line to be replaced showed no sign of life")
-            await asyncio.sleep(LOOK)
+        engine, span = self._engine, STRAGGLERS + _latency(old)
+        confirmed = engine.home.now()
+        while True:
+            # What came while nobody read lies there unread: what counts is heard after that.
+            since = max(confirmed, self._read_since)
+            now = engine.home.now()
+            if not engine.hub.router.paused:
+                if now >= since + span and old.connection.last_received > since:
+                    break
+                if now > since + max(span, LIFE):
+                    raise LineStale(LIFE, "the line to be replaced showed no sign of life")
+            await asyncio.sleep(max(LOOK, since + span - now))
         await self._quiet(old)
 
     def _replace(self, beside: Beside, old: Carrier) -> None:
@@ -194,8 +203,8 @@ class HandOver:
         ahead, late = beside.ahead, beside.late(now - spread)
         known = speech.dialect.extended and not beside.placeless and not late
         event = HandedOver(Recovery.COMPLETE if known else Recovery.UNKNOWN)
-        old.retire()
         carrier = engine.carrier = beside.carrier
+        self._see_off(old, carrier)
         carrier.owner, carrier.hub = engine, engine.hub
         if late:
             carrier.hub = Trailing(engine.hub, late, now + spread, lambda: setattr(carrier, "hub", engine.hub))
@@ -216,13 +225,15 @@ class HandOver:
         engine.do(effects)
         engine.settle()
 
-    async def _see_off(self, old: Carrier) -> None:
+    def _see_off(self, old: Carrier, new: Carrier) -> None:
         engine = self._engine
-        try:
-            # A program that makes no pause has commands under way on it still.
-            await asyncio.sleep(old.quiet_at - engine.home.now())
-        finally:
-            engine.farewells.say_later(old, engine.settings.write_timeout)
+        # A program that makes no pause has commands under way on it still.
+        if old.untaken or old.quiet_at > engine.home.now():
+            new.precedence = Precedence()
+            if old.probes:
+                # An answer that is due is not held back: what is under way is taken sooner.
+                old.send(Probe())
+        engine.farewells.say_later(old, engine.settings.write_timeout, lambda: speak(new, engine.home.now()))
 
 
 def _latency(carrier: Carrier) -> float:

@@ -108,6 +108,11 @@ class PollingConnection:
         return 0.0 if self._exchange.interrupts else self._opened.session.hold
 
     @property
+    def untaken(self) -> int:
+        """Commands that the server has not taken, as far as is known."""
+        return len(self._exchange.outbox)
+
+    @property
     def message_latency(self) -> float:
         """Seconds that a message may wait for the next poll to fetch it."""
         return self._exchange.longest_pause + FLUSH
