@@ -26,8 +26,8 @@ class Way:
 
     name: str
     inner: Transport
-    obstacle: Callable[[DialRequest], CableError] | None = None
-    """Gives what dials fail with, at once."""
+    obstacle: Callable[[DialRequest], CableError | None] | None = None
+    """Gives what dials fail with, at once; ``None``: this one does not."""
     swallows: bool = False
     """Dials are never answered."""
     slowness: float = 0.0
@@ -47,8 +47,9 @@ class Way:
         if self.swallows or self.slowness > request.timeout:
             await asyncio.sleep(request.timeout)
             raise ServerSilent(request.url, request.timeout, "the upgrade was not answered")
-        if self.obstacle is not None:
-            raise self.obstacle(request)
+        error = None if self.obstacle is None else self.obstacle(request)
+        if error is not None:
+            raise error
         await asyncio.sleep(self.slowness)
         connection = await self.inner.open(request, sink)
         for name, value in {"sends": self.sends, **self.extras}.items():

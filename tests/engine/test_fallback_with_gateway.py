@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import pytest
@@ -14,9 +15,11 @@ from cableway import (
     Cable,
     CableError,
     Connected,
+    Connecting,
     Disconnected,
     Event,
     HandedOver,
+    OnDemandMonitor,
     PresenceJoined,
     PresenceLeft,
     Recovery,
@@ -383,3 +386,41 @@ async def test_the_past_can_be_asked_for_meanwhile() -> None:
         while made.cable.stats().transport != "websocket":
             past = await news.history(since=timedelta(hours=1), timeout=40)
             assert [message.data for message in past] == list(range(5))
+
+
+async def test_a_server_that_asks_to_be_left_alone_while_it_climbs() -> None:
+    """``Retry-After`` is obeyed by tries beside the line, too."""
+    async with lab() as made:
+        obstacle = await fallen(made)
+        obstacle.lift()
+        refusal = made.gateway.faults.refuse(503, retry_after=300)
+        await asyncio.sleep(305)
+        assert refusal.fired == 1
+
+
+async def test_closed_and_opened_again() -> None:
+    """After a long while on polls, beside which better ones were tried in vain: it begins with what worked."""
+    async with lab() as made:
+        await fallen(made)
+        await asyncio.sleep(620)
+        await made.cable.close()
+        count = len(made.of(Connecting))
+        await made.cable.open()
+        assert [event.transport for event in made.of(Connecting)[count:]] == ["long_polling"]
+
+
+async def test_lines_too_short_to_climb_from() -> None:
+    """On demand, with a command every twenty seconds: a better transport has its turn again all the same."""
+    async with lab(monitor=OnDemandMonitor(linger=2)) as made:
+        obstacle = made.gateway.faults.swallow()
+        await made.cable.open()
+        log = made.cable.subscribe("Log")
+        await log.perform("note", n=0)
+        obstacle.lift()
+        for number in range(1, 40):
+            await log.perform("note", n=number)
+            await asyncio.sleep(20)
+        assert Log.noted == list(range(40))
+        assert made.of(TransportChanged)[-1].transport == "websocket"
+        changes = [event.transport for event in made.of(TransportChanged)]
+        assert all(one != other for one, other in pairwise(changes))

@@ -30,7 +30,17 @@ from cableway.errors import (
     UnsupportedProtocol,
     UsageError,
 )
-from cableway.policies.ladder import ABSENT_FOR, DROPS, IN_VAIN, NETWORKS, Blame, Ladder, LadderTimes, blame
+from cableway.policies.ladder import (
+    ABSENT_FOR,
+    DROPS,
+    IN_VAIN,
+    NETWORKS,
+    SERVERS,
+    Blame,
+    Ladder,
+    LadderTimes,
+    blame,
+)
 
 URL = "ws://cable.example/cable"
 NAMES = ("websocket", "long_polling", "event_stream")
@@ -276,16 +286,74 @@ def test_lines_cut_before_the_welcome_count_as_well() -> None:
         assert made.at == expected
 
 
+def test_what_one_server_does_not_offer_another_one_may() -> None:
+    """Of several addresses one may be of Rails, which has no polls, and another one of AnyCable."""
+    made = ladder()
+    made.meet("rails")
+    made.failed(SILENT, 0.0)
+    made.failed(ABSENT, 1.0)
+    made.failed(ABSENT, 2.0)
+    assert made.begin(HOME, 3.0) == 0
+    made.meet("anycable")
+    made.failed(SILENT, 4.0)
+    assert made.begin(HOME, 5.0) == 1
+    made.meet("rails")
+    assert made.begin(HOME, 6.0) == 0
+    assert made.why == "this server does not have long_polling"
+    made.failed(SILENT, 7.0)
+    assert made.begin(HOME, 8.0) == 0
+
+
+def test_not_all_servers_are_remembered_for_ever() -> None:
+    """A function may give a new address each time: the oldest is forgotten."""
+    made = ladder()
+    for number in range(SERVERS + 1):
+        made.meet(number)
+        made.failed(ABSENT, 0.0)
+        made.took_over(0, 0.0)
+    made.meet(0)
+    made.took_over(1, 1.0)
+    made.failed(SILENT, 1.0)
+    assert made.at == 2
+    made.took_over(1, 1.0)
+    assert made.probe(1e6) == 0
+    made.meet(1)
+    made.took_over(1, 2.0)
+    assert made.probe(3000.0) is None
+
+
 # Memory --------------------------------------------------------------------------------------------------------------
 
 
 def test_what_worked_is_remembered_for_a_while() -> None:
-    """Counted from the end of the line; then the best one has its turn again."""
+    """Counted from the end of a line beside which better ones were tried in vain; then they have their turn again."""
     made = standing(1, remember=600.0)
+    made.probe_failed(0, SILENT, 9_500.0)
     made.lost(CUT, 10_000.0, good=True)
     assert made.begin(HOME, 10_599.0) == 1
     assert made.begin(HOME, 10_600.0) == 0
     assert "600 s old" in made.why
+
+
+@pytest.mark.parametrize("gap", [20.0, 300.0])
+def test_lines_too_short_for_a_try_do_not_prolong_it(gap: float) -> None:
+    """However often they come, the best one has its turn again once it was not tried for a while."""
+    made = standing(1, now=10.0, remember=600.0)
+    now, dials = 10.0, []
+    while now < 700.0:
+        made.lost(None, now + 5.0, good=True)
+        now += gap
+        dials.append((now, made.begin(HOME, now)))
+        made.came_up(now)
+    assert all(rung == (1 if at < 610.0 else 0) for at, rung in dials)
+
+
+def test_a_try_that_was_given_up_proves_nothing() -> None:
+    """For a fresh token, say: what is remembered grows no younger by that."""
+    made = standing(1, remember=600.0)
+    made.probe_failed(0, None, 500.0)
+    made.lost(CUT, 600.0, good=True)
+    assert made.begin(HOME, 611.0) == 0
 
 
 def test_each_network_has_its_own_memory() -> None:
@@ -322,6 +390,16 @@ def test_not_all_networks_are_remembered_for_ever() -> None:
 
 
 # Up ------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_server_that_asks_to_be_left_alone_is_for_as_long() -> None:
+    """Where it names less than the pace of the tries, that counts."""
+    made = standing(1)
+    made.probe_failed(0, refusal(503), 10.0, not_before=500.0)
+    assert made.probe_at == 510.0
+    made.probe_failed(0, refusal(503), 10.0, not_before=1.0)
+    assert made.probe_at is not None
+    assert made.probe_at > 60.0
 
 
 def waits(made: Ladder, count: int) -> list[float]:

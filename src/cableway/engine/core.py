@@ -119,8 +119,11 @@ class Engine:
             await self.give_up(None)
             raise
         carrier, self.carrier = self.carrier, None
+        now = self.home.now()
+        if self.line.state is State.CONNECTED:
+            self.dials.closed(now, good=self.line.is_good(now))
         if self.line.state is not State.CLOSED:
-            self.do(self.line.close(self.home.now()))
+            self.do(self.line.close(now))
         tasks = self._cancel_tasks()
         try:
             if carrier is not None:

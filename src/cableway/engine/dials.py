@@ -60,6 +60,7 @@ class Dials:
         engine = self._engine
         now = engine.home.now()
         address = self.dialer.turn(now)
+        self.ladder.meet(_server(address))
         carrier = self.carrier(engine, engine.hub, self.ladder.begin(_network(), now))
         engine.feed.emit(Connecting(attempt, redact_url(address), self.transports[carrier.rung].name))
         self._task = engine.spawn(self._dial(carrier), "cableway-dial")
@@ -136,6 +137,10 @@ class Dials:
         if self.dialer.endpoints is not None:
             self.dialer.endpoints.did_well()
 
+    def closed(self, now: float, *, good: bool) -> None:
+        """The line that is up is closed by the user."""
+        self.ladder.lost(None, now, good=good)
+
     def let_go(self, now: float, *, well: bool) -> None:
         """The line is closed, for nobody needs it; *well*: it did what it was needed for."""
         self.ladder.lost(None, now, good=well)
@@ -172,6 +177,7 @@ class Dials:
         try:
             await engine.farewells.over(GOODBYE_WAIT)
             address = await self.dialer.locate()
+            self.ladder.meet(_server(address))
             # A function of the user's may have paused or closed the cable: this dial is none any more.
             if carrier is engine.carrier:
                 await self._pass(address)
@@ -233,6 +239,11 @@ class Dials:
         if beside:
             return whole if rung == self.ladder.at else self.ladder.probe_limit(whole)
         return self.ladder.limit(whole, self._engine.home.now())
+
+
+def _server(address: str) -> Hashable:
+    """Return what makes the server at *address* another one; its query does not."""
+    return urlsplit(address)[:3]
 
 
 def _network() -> Hashable:

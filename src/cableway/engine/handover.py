@@ -17,9 +17,9 @@ from cableway.engine.farewell import quiet
 from cableway.engine.precedence import Precedence, speak
 from cableway.errors import CableError, LineStale
 from cableway.events import HandedOver
-from cableway.policies.classify import as_refusal
+from cableway.policies.classify import as_refusal, classify
 from cableway.policies.line import Happening
-from cableway.runtime import until_done
+from cableway.runtime import until_done, wall_clock
 from cableway.states import Recovery, State
 from cableway.transports.chain import sends
 from cableway.wire.commands import Probe
@@ -148,7 +148,8 @@ class HandOver:
             await self._hand_over(old, rung)
         except CableError as error:
             engine.credentials.beside_ended(as_refusal(error))
-            ladder.probe_failed(rung, error, engine.home.now())
+            wait = classify(error, wall=wall_clock()).hint
+            ladder.probe_failed(rung, error, engine.home.now(), not_before=wait)
         except asyncio.CancelledError:
             if ladder.at != rung:
                 ladder.probe_failed(rung, None, engine.home.now())

@@ -5,12 +5,13 @@ The transports stand in an order, the best one first; each is a rung. The rules:
 1. The next dial goes by the rung at hand. A failure that speaks against the transport (:func:`blame`) leaves the next
    dial to the rung below, and below the last one to the first again. What says nothing about a transport (a name that
    is not found, a port that refuses, TLS, an overloaded server) and what is about us (a token, a path) changes nothing.
-2. A transport that the server does not offer is left out for an hour.
+2. A transport that the server does not offer is left out for an hour, with this server.
 3. A dial with another rung to go to has little time: a black hole costs seconds. Each round over all of them doubles
    it, and so does a host that was not reached in it, up to the time that dials have anyway: on a very slow network
    nothing would come up else.
 4. Lines that are lost young again and again speak against their transport, too.
-5. What carried a line is remembered for the network that it was on, for a while, and dialled first there.
+5. What carried a line is remembered for the network that it was on, and dialled first there, until a while after a
+   better rung was tried last: where lines are too short for a try beside them, it has its turn then.
 6. A rung below the first whose dials fail again and again for other reasons is left for the first: what was learned of
    this network may be over.
 7. While a line stands on a lower rung the better ones are tried beside it, one at a time, in turn; after a while that
@@ -21,7 +22,7 @@ The transports stand in an order, the best one first; each is a rung. The rules:
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, frozen
 
@@ -56,6 +57,8 @@ SPREAD = 0.5
 DOUBLINGS = 20
 NETWORKS = 16
 """Networks of which something is remembered; with one more the oldest is forgotten."""
+SERVERS = 64
+"""Servers of which it is remembered what they do not offer; the same."""
 
 _NO_UPGRADE = frozenset({400, 405, 426, 501, 505})
 """What a server says to whom the way has taken the upgrade headers from, and a proxy to what it does not know."""
@@ -131,13 +134,21 @@ class Ladder:
         self._random = random
         self._network: Hashable = None
         self._memories: dict[Hashable, _Memory] = {}
-        self._absent_until = [float("-inf")] * len(names)
+        self._server: Hashable = None
+        # Until when each server is taken not to have each rung.
+        self._absences: dict[Hashable, list[float]] = {}
+        # Whether a better rung was tried beside the line at hand.
+        self._tried = False
         self._rounds = self._drops = self._vain = self._probes = self._probes_failed = 0
         self._climbed = False
         # Why each rung was left on the way down that is under way.
         self._left: dict[int, str] = {}
 
     # Dials
+
+    def meet(self, server: Hashable) -> None:
+        """What is dialled from now on is *server*: what another one does not offer says nothing of it."""
+        self._server = server
 
     def begin(self, network: Hashable, now: float) -> int:
         """A dial begins, on *network*: return its rung."""
@@ -152,6 +163,11 @@ class Ladder:
             self._rounds = self._drops = self._vain = self._probes_failed = 0
             self._left.clear()
             self._go(0 if memory is None else memory.rung, "the network is another one")
+        others = self._others(now)
+        if others and not self._offered(self.at, now):
+            # It was another server's.
+            to = next((rung for rung in others if rung > self.at), others[0])
+            self._go(to, f"this server does not have {self.names[self.at]}")
         return self.at
 
     def limit(self, whole: float, now: float) -> float:
@@ -168,7 +184,7 @@ class Ladder:
         """The dial has failed."""
         verdict = blame(error)
         if verdict is Blame.NOT_OFFERED:
-            self._absent_until[self.at] = now + ABSENT_FOR
+            self._leave_out(self.at, now)
         if verdict is not Blame.NOTHING:
             self._down(error, now)
             return
@@ -187,7 +203,9 @@ class Ladder:
         """The server has welcomed us."""
         self._rounds = self._vain = 0
         self._left.clear()
-        self._remember(now)
+        self._tried = False
+        if self._network not in self._memories:
+            self._remember(now)
         self._plan_probe(now)
 
     # The line
@@ -195,7 +213,8 @@ class Ladder:
     def lost(self, error: CableError | None, now: float, *, good: bool) -> None:
         """The line is down: by *error*, or let go. *good*: it was for long enough, or did what it was needed for."""
         self.probe_at = None
-        self._remember(now)
+        if self._tried:
+            self._remember(now)
         if good:
             self.proved()
         elif error is not None and _speaks_against(error):
@@ -228,13 +247,21 @@ class Ladder:
         self._probes += 1
         return better[(self._probes - 1) % len(better)]
 
-    def probe_failed(self, rung: int, error: BaseException | None, now: float) -> None:
-        """It came to nothing, by *error* or since it was given up for something else."""
+    def probe_failed(
+        self, rung: int, error: BaseException | None, now: float, *, not_before: float | None = None
+    ) -> None:
+        """It came to nothing, by *error* or since it was given up for something else.
+
+        *not_before*: seconds for which the server asked us to stay away.
+        """
         if error is not None:
+            self._tried = True
             self._probes_failed += 1
             if blame(error) is Blame.NOT_OFFERED:
-                self._absent_until[rung] = now + ABSENT_FOR
+                self._leave_out(rung, now)
         self._plan_probe(now)
+        if self.probe_at is not None and not_before is not None:
+            self.probe_at = max(self.probe_at, now + not_before)
 
     def took_over(self, rung: int, now: float) -> None:
         """The line stands on *rung* from now on."""
@@ -270,14 +297,24 @@ class Ladder:
         below = [rung for rung in others if rung > self.at]
         if not below:
             self._rounds += 1
-        nowhere = self.at if self._absent_until[self.at] <= now else 0
+        nowhere = self.at if self._offered(self.at, now) else 0
         to = next(iter(below or others), nowhere)
         self._left.pop(to, None)
         self._go(to, "; ".join(self._left.values()))
 
     def _others(self, now: float) -> list[int]:
         """Return the rungs to go to from here that may be offered, best first."""
-        return [rung for rung in range(len(self.names)) if rung != self.at and self._absent_until[rung] <= now]
+        return [rung for rung in range(len(self.names)) if rung != self.at and self._offered(rung, now)]
+
+    def _offered(self, rung: int, now: float) -> bool:
+        absences = self._absences.get(self._server)
+        return absences is None or absences[rung] <= now
+
+    def _leave_out(self, rung: int, now: float) -> None:
+        absences = self._absences.pop(self._server, [float("-inf")] * len(self.names))
+        absences[rung] = now + ABSENT_FOR
+        self._absences[self._server] = absences
+        _forget_oldest(self._absences, SERVERS)
 
     def _better(self, now: float) -> list[int]:
         return [rung for rung in self._others(now) if rung < self.at]
@@ -285,8 +322,7 @@ class Ladder:
     def _remember(self, now: float) -> None:
         self._memories.pop(self._network, None)
         self._memories[self._network] = _Memory(self.at, now + self._times.remember)
-        while len(self._memories) > NETWORKS:
-            del self._memories[next(iter(self._memories))]
+        _forget_oldest(self._memories, NETWORKS)
 
     def _plan_probe(self, now: float) -> None:
         self.probe_at = None
@@ -294,6 +330,11 @@ class Ladder:
             doubled = self._times.probe_after * 2.0 ** min(self._probes_failed, DOUBLINGS)
             wait = min(doubled, max(self._times.probe_limit, self._times.probe_after))
             self.probe_at = now + wait * self._random.uniform(1 - SPREAD, 1 + SPREAD)
+
+
+def _forget_oldest(known: dict[Hashable, Any], limit: int) -> None:
+    while len(known) > limit:
+        del known[next(iter(known))]
 
 
 def _words(error: BaseException) -> str:

@@ -48,7 +48,8 @@ class Fallback:
             probe_after: How long a line stands on a lesser transport before a better one is tried beside it. Doubled
                 with each try that fails, and spread by half, so that many clients do not all try at once.
             probe_limit: Longest time between two such tries.
-            remember: How long the next dials on the same network begin with what worked there last.
+            remember: How long the next dials on the same network begin with what worked there last, after a better one
+                was last tried.
 
         Raises:
             UsageError: There is no transport, or something that is none; or a time is not positive.
