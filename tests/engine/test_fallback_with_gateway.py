@@ -295,7 +295,7 @@ async def test_commands_that_wait_for_a_poll_when_the_line_is_handed_over() -> N
         obstacle.lift()
         engine = made.cable._engine
         await until(lambda: engine.handover.busy)
-        polls, number = engine.up.connection.last_received, 0
+        polls, number = -1.0, 0
         while not made.of(HandedOver):
             if engine.up.connection.last_received != polls:
                 polls = engine.up.connection.last_received

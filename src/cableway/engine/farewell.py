@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 ANSWER = 1.0
 """Seconds that the server has to answer our goodbye."""
 
+SHORTEST = 0.001
+"""Seconds of a pause, at least."""
+
 
 class Farewells:
     """The lines that are being closed."""
@@ -81,4 +84,5 @@ class Farewells:
 async def quiet(engine: Engine, carrier: Carrier) -> None:
     """Wait until the last command on *carrier* has had the time to be run, or the line is another one."""
     while carrier is engine.carrier and (rest := carrier.quiet_at - engine.home.now()) > 0:  # noqa: ASYNC110 - it is time
-        await asyncio.sleep(rest)
+        # A timer may be early by what the clock cannot tell apart.
+        await asyncio.sleep(max(rest, SHORTEST))

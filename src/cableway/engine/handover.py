@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cableway.engine.beside import Beside, Trailing
-from cableway.engine.farewell import quiet
+from cableway.engine.farewell import SHORTEST, quiet
 from cableway.engine.precedence import Precedence, speak
 from cableway.errors import CableError, LineStale
 from cableway.events import HandedOver
@@ -194,7 +194,8 @@ class HandOver:
                     break
                 if now > since + max(span, LIFE):
                     raise LineStale(LIFE, "the line to be replaced showed no sign of life")
-            await asyncio.sleep(max(LOOK, since + span - now))
+            rest = since + span - now
+            await asyncio.sleep(max(rest, SHORTEST) if rest > 0 else LOOK)
         await self._quiet(old)
 
     def _replace(self, beside: Beside, old: Carrier) -> None:
