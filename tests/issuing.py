@@ -231,14 +231,23 @@ class Scene:
 
 
 @asynccontextmanager
-async def staged(issuer: Issuer | None = None, *, delay: float = 0.01, **options: Any) -> AsyncIterator[Scene]:
-    """A cable that is ready to be opened, and closed afterwards whatever the test does; nothing is left of it."""
+async def staged(
+    issuer: Issuer | None = None,
+    *,
+    delay: float = 0.01,
+    through: Callable[[Guarded], Any] = lambda transport: [transport],
+    **options: Any,
+) -> AsyncIterator[Scene]:
+    """A cable that is ready to be opened, and closed afterwards whatever the test does; nothing is left of it.
+
+    *through* gives the transports by which the server is reached.
+    """
     issuer = issuer or Issuer()
     transport = Guarded()
     async with Backend(transport, delay=delay).serving() as backend:
         before = asyncio.all_tasks()
         given = {"token": issuer.fetch, "backoff": STEADY, **options}
-        scene = Scene(Cable(URL, transports=[transport], **given), issuer, backend)
+        scene = Scene(Cable(URL, transports=through(transport), **given), issuer, backend)
         scene.cable.on(Event, scene.events.append)
         try:
             yield scene

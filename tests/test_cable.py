@@ -27,8 +27,10 @@ from cableway import (
     Disconnected,
     Dormant,
     Event,
+    EventStreamTransport,
     InvalidIdentifier,
     InvalidURL,
+    LongPollingTransport,
     ManualMonitor,
     MemoryTransport,
     NotConnected,
@@ -79,7 +81,7 @@ def test_addresses_that_cannot_be_dialled_are_refused(url: Any) -> None:
         ({"protocol": "graphql-ws"}, "protocol='graphql-ws'"),
         ({"transports": []}, r"transports=\[\]"),
         ({"transports": "websocket"}, "transports='websocket'"),
-        ({"transports": [MemoryTransport(), MemoryTransport()]}, "one transport"),
+        ({"transports": [MemoryTransport]}, "or a Fallback"),
     ],
 )
 def test_arguments_that_are_no_choice_are_refused(options: Any, text: str) -> None:
@@ -240,10 +242,10 @@ async def test_the_story_of_a_cable() -> None:
     await opening
     await made.cable.close()
     assert [event async for event in stream] == [
-        Connecting(1, URL),
+        Connecting(1, URL, "memory"),
         Disconnected(error),
         RetryScheduled(1.0, 2, error),
-        Connecting(2, URL),
+        Connecting(2, URL, "memory"),
         Connected(reconnected=False, transport="memory", protocol="actioncable-v1-json"),
         Closed(None),
     ]
@@ -348,10 +350,11 @@ async def test_error_is_none_while_all_is_well() -> None:
 
 
 @pytest.mark.looptime
-async def test_the_default_transport_is_the_websocket() -> None:
-    """Loaded only when it is used."""
+async def test_by_default_all_transports_are_tried() -> None:
+    """The WebSocket first."""
     cable = Cable(URL)
-    assert isinstance(cable._engine.settings.transports[0], WebSocketTransport)
+    kinds = [type(transport) for transport in cable._engine.settings.fallback.transports]
+    assert kinds == [WebSocketTransport, LongPollingTransport, EventStreamTransport]
 
 
 @pytest.mark.looptime

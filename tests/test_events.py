@@ -18,6 +18,7 @@ SAMPLES = [
     events.RetryScheduled(0.5, 2, None),
     events.Dormant(),
     events.Demanded("a command"),
+    events.TransportChanged("websocket", "long_polling", "the upgrade was not answered"),
     events.Closed(None),
     events.ServerErrorReceived({"message": "no"}),
     events.ServerMisbehaved("not JSON"),

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from cableway.errors import CableError as CableError
     from cableway.errors import ConnectError as ConnectError
     from cableway.errors import ConnectTimeout as ConnectTimeout
+    from cableway.errors import HandshakeCut as HandshakeCut
     from cableway.errors import HandshakeRefused as HandshakeRefused
     from cableway.errors import HistoryRejected as HistoryRejected
     from cableway.errors import HistoryTimeout as HistoryTimeout
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from cableway.errors import NamingFault as NamingFault
     from cableway.errors import NotAWebSocket as NotAWebSocket
     from cableway.errors import NotConnected as NotConnected
+    from cableway.errors import NotOffered as NotOffered
     from cableway.errors import NotSupported as NotSupported
     from cableway.errors import PolicyFailed as PolicyFailed
     from cableway.errors import PositionsFailed as PositionsFailed
@@ -108,6 +110,7 @@ if TYPE_CHECKING:
     from cableway.events import SubscriptionMoved as SubscriptionMoved
     from cableway.events import TokenRenewalFailed as TokenRenewalFailed
     from cableway.events import TokenRenewed as TokenRenewed
+    from cableway.events import TransportChanged as TransportChanged
     from cableway.hub.options import SubscriptionOptions as SubscriptionOptions
     from cableway.hub.options import latest_by as latest_by
     from cableway.policies.backoff import Backoff as Backoff
@@ -149,6 +152,7 @@ if TYPE_CHECKING:
     from cableway.transports.base import DialRequest as DialRequest
     from cableway.transports.base import Sink as Sink
     from cableway.transports.base import Transport as Transport
+    from cableway.transports.chain import Fallback as Fallback
     from cableway.transports.event_stream import EventStreamTransport as EventStreamTransport
     from cableway.transports.memory import MemoryServer as MemoryServer
     from cableway.transports.memory import MemoryTransport as MemoryTransport
@@ -196,10 +200,12 @@ __all__ = [
     "Event",
     "EventStreamTransport",
     "ExponentialBackoff",
+    "Fallback",
     "FileToken",
     "Fresh",
     "Gap",
     "HandedOver",
+    "HandshakeCut",
     "HandshakeRefused",
     "HistoryQuery",
     "HistoryRejected",
@@ -232,6 +238,7 @@ __all__ = [
     "NamingFault",
     "NotAWebSocket",
     "NotConnected",
+    "NotOffered",
     "NotSupported",
     "OnDemandMonitor",
     "Pace",
@@ -291,6 +298,7 @@ __all__ = [
     "TokenUnavailable",
     "TopicRouter",
     "Transport",
+    "TransportChanged",
     "Unauthorized",
     "UnsupportedProtocol",
     "UsageError",

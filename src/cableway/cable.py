@@ -21,7 +21,7 @@ from cableway.policies.monitors.persistent import PersistentMonitor
 from cableway.runtime import resolve
 from cableway.states import State
 from cableway.subscription import Subscription
-from cableway.transports.chain import chain_of, command_limit
+from cableway.transports.chain import chain_of
 from cableway.types import to_limit, to_seconds
 from cableway.wire.identifiers import (
     canonical_identifier,
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from cableway.stats import CableStats
     from cableway.telemetry.feed import EventStream
     from cableway.transports.base import Transport
+    from cableway.transports.chain import Fallback
     from cableway.types import HeaderSource, Identifier, JSONValue, MaybeAwaitable, ParamSource, Seconds
 
 T = TypeVar("T")
@@ -75,7 +76,7 @@ class Cable:
             :class:`~cableway.OnDemandMonitor` for devices that live on a battery, a :class:`~cableway.ManualMonitor`,
             or your own. One object serves one cable.
         backoff: How long to wait between dials.
-        transports: ``"auto"``, or a list with one transport, such as ``[LongPollingTransport()]``.
+        transports: ``"auto"``: WebSocket, else long polling, else event streams; or a list, or a ``Fallback(...)``.
         protocol: ``"auto"`` speaks AnyCable's extended protocol with servers that have it and the base protocol with
             all others, Rails among them; or name the only one to speak, such as ``"actioncable-v1-ext-msgpack"``.
         headers: Request headers, such as cookies; or a plain or async function that gives them, asked before each
@@ -89,8 +90,7 @@ class Cable:
             ``None`` for ever.
         dial_timeout: Longest time for reaching the host, the handshake, and the welcome, each.
         write_timeout: Time after which a line that takes no more data is dropped.
-        max_command_size: Largest command in bytes. AnyCable closes a line on which more than 65 536 arrive; ``None``
-            lifts the limit.
+        max_command_size: Largest command in bytes, ``None``: any. AnyCable closes a line on which more than 65536 come.
         dial_gate: A limit on dials, to be shared by several cables. By default all cables of a process share one that
             lets 20 dials to a host pass at once and then 10 a second; ``None``: no limit.
         gate: A plain or async function that is asked before each dial whether there may be one: "are we online?". While
@@ -117,7 +117,7 @@ class Cable:
         shuffle: bool = True,
         monitor: Monitor | None = None,
         backoff: Backoff | None = None,
-        transports: Literal["auto"] | Sequence[Transport] = "auto",
+        transports: Literal["auto"] | Sequence[Transport] | Fallback = "auto",
         protocol: str = "auto",
         headers: HeaderSource | None = None,
         params: ParamSource | None = None,
@@ -141,7 +141,7 @@ class Cable:
         self._engine = Engine(
             Settings(
                 dialing=Dialing(url, shuffle, headers, params, origin, ssl, proxy, timeout),
-                transports=(chain := chain_of(transports)),
+                fallback=chain_of(transports),
                 backoff=backoff or ExponentialBackoff(),
                 monitor=monitor or PersistentMonitor(),
                 gate=gate,
@@ -156,7 +156,7 @@ class Cable:
                 open_timeout=to_limit(open_timeout, "open_timeout"),
                 write_timeout=to_seconds(write_timeout, "write_timeout"),
                 welcome_timeout=timeout,
-                max_command_size=command_limit(chain, max_command_size),
+                max_command_size=max_command_size,
             )
         )
 

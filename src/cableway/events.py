@@ -29,6 +29,8 @@ class Connecting(Event):
     """1 for the first dial, counted on while dials fail."""
     address: str
     """Where to, secrets cut out."""
+    transport: str = ""
+    """By which transport, such as ``websocket``."""
 
 
 @frozen
@@ -102,6 +104,18 @@ class HandedOver(Event):
 
     recovery: Recovery
     """What became of the messages around the seam."""
+
+
+@frozen
+class TransportChanged(Event):
+    """Another transport carries the line than the one before; of the first line, than the one that was to."""
+
+    previous: str
+    """The transport before, such as ``websocket``."""
+    transport: str
+    """The one that carries the line now, such as ``long_polling``."""
+    reason: str
+    """Why, in words."""
 
 
 @frozen

@@ -30,6 +30,10 @@ REFUSED = errors.HostUnreachable("ws://h/cable", "refused")
             events.Connected(reconnected=True, transport="websocket", protocol="base"),
             "connected again (websocket, base)",
         ),
+        (
+            events.TransportChanged("websocket", "long_polling", "websocket: cut"),
+            "long_polling carries the line in place of websocket: websocket: cut",
+        ),
         (events.Disconnected(REFUSED), None),
         (events.RetryScheduled(0.25, 2, REFUSED), "the line is down, dial 2 in 0.2 s: ws://h/cable: refused"),
         (events.RetryScheduled(1, 2, None), "the line is down, dial 2 in 1.0 s"),

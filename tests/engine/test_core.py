@@ -645,11 +645,11 @@ async def test_a_lost_line_comes_back_by_itself() -> None:
 
     lost = made.told(Disconnected)[0].error  # type: ignore[attr-defined]
     assert made.events == [
-        Connecting(1, URL),
+        Connecting(1, URL, "memory"),
         Connected(reconnected=False, transport="memory", protocol="actioncable-v1-json"),
         Disconnected(lost),
         RetryScheduled(pytest.approx(1.0), 2, lost),
-        Connecting(2, URL),
+        Connecting(2, URL, "memory"),
         Connected(reconnected=True, transport="memory", protocol="actioncable-v1-json"),
         Closed(None),
     ]
@@ -856,7 +856,7 @@ def test_a_cable_at_rest_may_move_to_another_loop() -> None:
     asyncio.run(served.once())
     served.made.cable.subscribe("Between")
     served.made.transport = MemoryTransport()
-    served.made.cable._engine.settings.transports[0].__dict__.update(served.made.transport.__dict__)
+    served.made.cable._engine.settings.fallback.transports[0].__dict__.update(served.made.transport.__dict__)
     asyncio.run(served.once())
     assert served.made.cable.state is State.CLOSED
 

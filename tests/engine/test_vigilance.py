@@ -203,7 +203,7 @@ async def test_a_line_that_took_over_owes_no_answer_to_the_one_before() -> None:
         await asyncio.sleep(PAUSE + 1)
         assert asked(made) == 1
         engine, old = made.cable._engine, made.server
-        handing = background(engine.handover._hand_over(engine.up))
+        handing = background(engine.handover._hand_over(engine.up, 0))
         made.server = await made.transport.accept(EXTENDED)
         made.server.send({"type": "welcome", "sid": "s2"})
         await settle()

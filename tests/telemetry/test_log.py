@@ -22,6 +22,16 @@ SILENT = SubscriptionTimeout("Chat", 10)
 LINES: list[tuple[Event, int, str]] = [
     (events.Connecting(3, "ws://one.example/"), logging.DEBUG, "cable: dial 3 to ws://one.example/"),
     (
+        events.Connecting(3, "ws://one.example/", "websocket"),
+        logging.DEBUG,
+        "cable: dial 3 to ws://one.example/ by websocket",
+    ),
+    (
+        events.TransportChanged("websocket", "long_polling", "the upgrade was not answered"),
+        logging.WARNING,
+        "cable: by long_polling in place of websocket: the upgrade was not answered",
+    ),
+    (
         events.Connected(reconnected=False, transport="memory", protocol="actioncable-v1-json"),
         logging.INFO,
         "cable: connected by memory, actioncable-v1-json",

@@ -26,6 +26,8 @@ def cable_line(event: Event) -> str | None:
             return f"connecting to {address}"
         case events.Connected(reconnected=reconnected, transport=transport, protocol=protocol):
             return f"connected{' again' if reconnected else ''} ({transport}, {protocol})"
+        case events.TransportChanged(previous=previous, transport=transport, reason=reason):
+            return f"{transport} carries the line in place of {previous}: {reason}"
         case events.RetryScheduled(delay=delay, attempt=attempt, error=error):
             why = f": {error}" if error is not None else ""
             return f"the line is down, dial {attempt} in {delay:.1f} s{why}"

@@ -59,7 +59,7 @@ class Sieve:
 class Beside(Sieve):
     """The second line: who owns it until it counts, and what it has by then."""
 
-    def __init__(self, engine: Engine, old: Carrier) -> None:
+    def __init__(self, engine: Engine, old: Carrier, rung: int | None = None) -> None:
         super().__init__(engine.hub, self._from_new)
         self.facts: LineFacts = LineFacts()
         self.welcome: Welcome = Welcome()
@@ -67,7 +67,7 @@ class Beside(Sieve):
         """Whether it brought messages that cannot be told apart by their places."""
         self.moved: set[str] = set()
         """Identifiers that the server has confirmed here."""
-        self.carrier: Carrier = engine.dials.carrier(self, self)
+        self.carrier: Carrier = engine.dials.carrier(self, self, rung)
         self._engine = engine
         self._old = old
         self._news = asyncio.Event()

@@ -92,6 +92,7 @@ class Carrier:
         speech: Speech,
         clock: Callable[[], float],
         *,
+        rung: int = 0,
         moved: Callable[[], None] = lambda: None,
         said: Callable[[], None] = lambda: None,
     ) -> None:
@@ -106,6 +107,8 @@ class Carrier:
         """Whom it reports to."""
         self.hub: Hub | Sieve = hub
         """Where messages and answers go."""
+        self.rung: int = rung
+        """Number of the transport that carries it."""
         self._clock = clock
         # Called for each transfer, so that somebody may reckon what it costs.
         self._moved = moved

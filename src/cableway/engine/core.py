@@ -11,6 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from cableway.engine.carrier import RoundTrip
+from cableway.engine.climbing import Climbing
 from cableway.engine.credentials import Credentials
 from cableway.engine.dials import Dials
 from cableway.engine.farewell import Farewells, quiet
@@ -41,6 +42,7 @@ from cableway.policies.oversight import SHORTEST_LOOK
 from cableway.runtime import Home, new_random, until_done, wall_clock
 from cableway.states import State
 from cableway.telemetry.feed import EventFeed
+from cableway.transports.chain import sends
 from cableway.wire.codecs.json import JSONCodec
 from cableway.wire.dialects.base import BaseDialect
 from cableway.wire.frames import Confirm, Ping, Pong, ServerError
@@ -73,6 +75,7 @@ class Engine:
         self.credentials: Credentials = Credentials(self)
         self.sessions: Sessions = Sessions()
         self.handover: HandOver = HandOver(self)
+        self.climbing: Climbing = Climbing(self)
         self.opening: Opening = Opening(self)
         self.carrier: Carrier | None = None
         """The line that is up, or coming up."""
@@ -176,14 +179,16 @@ class Engine:
     def welcomed(self, facts: LineFacts, welcome: Welcome) -> None:
         """The server welcomed us."""
         now, speech = self.home.now(), self.up.speech
+        rung = self.up.rung
         effects = self.line.happen(Happening.WELCOMED, now)
         self.overseer.line_up(facts)
-        self.dials.negotiation.welcomed()
+        self.dials.welcomed(rung, now)
         self.sessions.welcomed(welcome, extended=speech.dialect.extended)
         again, self._connected_before = self._connected_before, True
-        transport = self.settings.transports[0].name
+        transport = self.dials.transport.name
         self.feed.emit(Connected(again, transport, speech.name))
-        self.hub.speak(speech.codec, speech.dialect)
+        self.climbing.stands(rung)
+        self.hub.speak(speech.codec, speech.dialect, sends=sends(self.dials.transport))
         restored = welcome.restored_ids if welcome.restored else None
         self.hub.line_up(transport, now, protocol=speech.name, restored=restored, slack=facts.slack)
         self.do(effects)
@@ -289,8 +294,7 @@ class Engine:
         self.handover.abandon()
         carrier, self.carrier = self.carrier, None
         now = self.home.now()
-        if self.line.failures == 0:
-            self.dials.served()
+        self.dials.let_go(now, well=self.line.failures == 0)
         self.overseer.oversight.line_down(now)
         self.hub.line_down(None, now)
         if carrier is not None:
@@ -334,7 +338,7 @@ class Engine:
     def rearm(self) -> None:
         """Set the timer to the next thing that is due."""
         carrier = self.carrier.deadline if self.carrier is not None else None
-        times = (self.overseer.deadline, self.vigilance.deadline, self.hub.deadline, carrier)
+        times = (self.overseer.deadline, self.vigilance.deadline, self.climbing.deadline, self.hub.deadline, carrier)
         due = min((time for time in times if time is not None), default=None)
         if self._timer is not None:
             # A timer that fires too early only looks again: cheaper than a new one for each frame that comes.
@@ -358,6 +362,7 @@ class Engine:
         if due is not None and due <= now:
             self.overseer.look(timely=True)
         self.vigilance.tick()
+        self.climbing.tick()
         self.hub.tick(now)
         if self.carrier is not None:
             self.carrier.tick(now)

@@ -6,24 +6,31 @@ import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from attrs import evolve
+
 from cableway.engine.carrier import Carrier
 from cableway.engine.dialing import Dialer, check_protocol, dial_failure
 from cableway.engine.negotiation import Negotiation
 from cableway.engine.speech import Speech
-from cableway.errors import CableError, ConnectError, HandshakeRefused, UnsupportedProtocol
+from cableway.errors import CableError, ConnectError, HandshakeRefused, NotOffered, UnsupportedProtocol, UsageError
 from cableway.events import Connecting
+from cableway.host.network import way_out
 from cableway.policies.classify import Cause, classify
+from cableway.policies.ladder import Ladder
 from cableway.redact import redact_url
-from cableway.wire.subprotocols import BASE_JSON
+from cableway.states import State
+from cableway.transports.chain import able, check_sends, command_limit, sends
+from cableway.wire.subprotocols import BASE_JSON, subprotocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable, Sequence
     from random import Random
 
     from cableway.engine.beside import Sieve
     from cableway.engine.carrier import Owner
     from cableway.engine.core import Engine
     from cableway.hub.hub import Hub
+    from cableway.transports.base import Transport
 
 GOODBYE_WAIT = 2.0
 """Seconds that a dial waits for the line before it to be closed: a cable has one at a time."""
@@ -38,7 +45,12 @@ class Dials:
         self.dialer: Dialer = Dialer(engine.settings.dialing, random)
         self.count: int = 0
         """Dials so far."""
-        self.negotiation: Negotiation = Negotiation(engine.settings.protocol)
+        fallback = engine.settings.fallback
+        self.transports: Sequence[Transport] = able(fallback.transports, subprotocol(engine.settings.protocol))
+        """The best one first."""
+        self.ladder: Ladder = Ladder([transport.name for transport in self.transports], fallback.times, random)
+        """Which of them is dialled."""
+        self._negotiations = [Negotiation(engine.settings.protocol) for _ in self.transports]
         self._engine = engine
         self._task: asyncio.Task[None] | None = None
 
@@ -46,18 +58,49 @@ class Dials:
         """Begin a dial, and return the line that is to come of it."""
         self.count += 1
         engine = self._engine
-        address = self.dialer.turn(engine.home.now())
-        engine.feed.emit(Connecting(attempt, redact_url(address)))
-        carrier = self.carrier(engine, engine.hub)
+        now = engine.home.now()
+        address = self.dialer.turn(now)
+        carrier = self.carrier(engine, engine.hub, self.ladder.begin(_network(), now))
+        engine.feed.emit(Connecting(attempt, redact_url(address), self.transports[carrier.rung].name))
         self._task = engine.spawn(self._dial(carrier), "cableway-dial")
         return carrier
 
-    def carrier(self, owner: Owner, hub: Hub | Sieve) -> Carrier:
-        """Make a line, not opened yet, that reports to *owner*."""
+    def carrier(self, owner: Owner, hub: Hub | Sieve, rung: int | None = None) -> Carrier:
+        """Make a line, not opened yet, that reports to *owner*, on the transport *rung*, or that of the line."""
         engine = self._engine
         return Carrier(
-            owner, hub, Speech.of(BASE_JSON), engine.home.now, moved=engine.overseer.moved, said=engine.vigilance.said
+            owner,
+            hub,
+            Speech.of(BASE_JSON),
+            engine.home.now,
+            rung=self.ladder.at if rung is None else rung,
+            moved=engine.overseer.moved,
+            said=engine.vigilance.said,
         )
+
+    @property
+    def transport(self) -> Transport:
+        """What carries the line, or is to carry the next one."""
+        return self.transports[self.ladder.at]
+
+    def check_sends(self, what: str) -> None:
+        """Make sure that *what* can be sent: on the line, or while there is none, on one that may come.
+
+        Raises:
+            NotSupported: It cannot.
+        """
+        up = self._engine.line.state is State.CONNECTED
+        if up or not any(sends(transport) for transport in self.transports):
+            check_sends(self.transport, what)
+
+    @property
+    def command_limit(self) -> int | None:
+        """Bytes of the largest command on the line, or while there is none, on one that may come; ``None``: any."""
+        up = self._engine.line.state is State.CONNECTED
+        wish = self._engine.settings.max_command_size
+        limits = [command_limit(one, wish) for one in ((self.transport,) if up else self.transports)]
+        known = [limit for limit in limits if limit is not None]
+        return max(known) if len(known) == len(limits) else None
 
     async def open_beside(self, carrier: Carrier) -> None:
         """Open a line beside the one that is up. Cancelled, it leaves nothing open.
@@ -70,7 +113,7 @@ class Dials:
         await self._pass(address)
         try:
             # A session that is asked back would let us in past the fresh token, which is to be looked at.
-            await self._open(carrier, lambda: True, restore=False)
+            await self._open(carrier, lambda: True, beside=True)
         except CableError:
             raise
         except Exception as error:
@@ -82,16 +125,29 @@ class Dials:
         if task is not None and task is not asyncio.current_task(self._engine.home.loop):
             task.cancel()
 
+    def welcomed(self, rung: int, now: float) -> None:
+        """The server has welcomed us on the line that counts."""
+        self._negotiations[rung].welcomed()
+        self.ladder.came_up(now)
+
     def served(self) -> None:
-        """The line is good, or did what it was needed for: its address is in good health."""
+        """The line is good, or did what it was needed for: its address is in good health, and its transport gets by."""
+        self.ladder.proved()
         if self.dialer.endpoints is not None:
             self.dialer.endpoints.did_well()
 
+    def let_go(self, now: float, *, well: bool) -> None:
+        """The line is closed, for nobody needs it; *well*: it did what it was needed for."""
+        self.ladder.lost(None, now, good=well)
+        if well:
+            self.served()
+
     def judge(self, error: CableError, now: float, *, was_up: bool, was_good: bool) -> None:
-        """Take what went wrong into account for the choice of the next address."""
-        if isinstance(error, HandshakeRefused) or isinstance(error.__cause__, HandshakeRefused):
-            refusal = error if isinstance(error, HandshakeRefused) else error.__cause__
-            self.negotiation.refused(getattr(refusal, "status", 0))
+        """Take what went wrong into account for the choice of the next transport, and address."""
+        if was_up:
+            self.ladder.lost(error, now, good=was_good)
+        elif not self._has_another_offer(error):
+            self.ladder.failed(error, now)
         endpoints = self.dialer.endpoints
         if endpoints is None:
             return
@@ -103,6 +159,13 @@ class Dials:
             endpoints.leave(now)
         elif not was_good:
             endpoints.dropped(now)
+
+    def _has_another_offer(self, error: CableError) -> bool:
+        """Tell whether the refusal may be one of the protocol: another one is offered next, by the same transport."""
+        refusal = error if isinstance(error, HandshakeRefused) else error.__cause__
+        if not isinstance(refusal, HandshakeRefused) or isinstance(refusal, NotOffered):
+            return False
+        return self._negotiations[self.ladder.at].refused(refusal.status)
 
     async def _dial(self, carrier: Carrier) -> None:
         engine = self._engine
@@ -134,27 +197,47 @@ class Dials:
         else:
             await gate.wait(host)
 
-    async def _open(self, carrier: Carrier, counts: Callable[[], bool], *, restore: bool = True) -> None:
-        engine, negotiation = self._engine, self.negotiation
+    async def _open(self, carrier: Carrier, counts: Callable[[], bool], *, beside: bool = False) -> None:
+        engine, negotiation = self._engine, self._negotiations[carrier.rung]
         request = await self.dialer.request(negotiation.offer, engine.overseer.params)
         request = await engine.credentials.carry(request)
-        if restore:
+        if not beside:
             request = engine.sessions.carry(request, extended=negotiation.extended)
         if not counts():
             return
+        within = self._within(carrier.rung, beside=beside)
         engine.overseer.moved()
         try:
-            connection = await engine.settings.transports[0].open(request, carrier)
+            connection = await self.transports[carrier.rung].open(evolve(request, timeout=within), carrier)
         except UnsupportedProtocol as error:
             if not negotiation.insisted(error.selected):
                 raise
             what = "the server speaks the base protocol, whatever is offered: it gets that with the next dial"
             raise ConnectError(request.url, what) from error
+        except UsageError as error:
+            if carrier.rung == 0:
+                raise
+            # What a lesser transport cannot do with what the user gave is no reason to give the cable up.
+            raise ConnectError(request.url, f"{self.transports[carrier.rung].name} cannot be used: {error}") from error
         engine.overseer.moved()
         if not counts():
             connection.abort()
             return
         agreed = check_protocol(connection, request.url, negotiation)
         engine.credentials.answered(connection.response_headers)
-        carrier.attach(connection, Speech.of(agreed), request.url, engine.settings.welcome_timeout)
+        carrier.attach(connection, Speech.of(agreed), request.url, min(within, engine.settings.welcome_timeout))
         engine.rearm()
+
+    def _within(self, rung: int, *, beside: bool) -> float:
+        whole = self._engine.settings.dialing.timeout
+        if beside:
+            return whole if rung == self.ladder.at else self.ladder.probe_limit(whole)
+        return self.ladder.limit(whole, self._engine.home.now())
+
+
+def _network() -> Hashable:
+    """Return what the network that this machine is on is known by; ``None`` where that cannot be told now."""
+    try:
+        return way_out()
+    except OSError:
+        return None

@@ -36,7 +36,9 @@ class Farewells:
         try:
             # A transport of the user's own may raise anything: the line is dropped all the same.
             with suppress(Exception):
-                await carrier.close(min(timeout, ANSWER))
+                # A line that is made of requests may have commands still that the server has not taken.
+                keeps = hasattr(carrier.connection, "command_latency")
+                await carrier.close(timeout if keeps else min(timeout, ANSWER))
         finally:
             carrier.drop()
             self._pending.discard(goodbye)
@@ -55,7 +57,7 @@ class Farewells:
         with suppress(TimeoutError):
             async with asyncio.timeout(write_timeout):
                 await carrier.connection.drain()
-        await self.say(carrier, ANSWER)
+        await self.say(carrier, write_timeout)
 
     async def over(self, limit: float) -> None:
         """Wait until all lines are closed, for at most *limit* seconds. Cancelling it has no effect but that."""

@@ -1,16 +1,16 @@
-"""What follows when a fresh token comes while the line is up: nothing, a new dial, or a line handed over to the next.
+"""How a line is handed over to the next: for a fresh token, if the user wants it so, and for a better transport.
 
 A line is handed over in this order: the next one is opened beside it, and asked for every subscription; both are heard
 from then on, and what both bring counts once. When all are confirmed, what was under way has had the time to arrive,
 and the last command the time to be run, the old one is closed. Should any of it fail, the old line goes on, and the
-token waits for the next dial.
+token, or the transport, waits for another time.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cableway.engine.beside import Beside
 from cableway.engine.farewell import quiet
@@ -18,37 +18,58 @@ from cableway.errors import CableError
 from cableway.events import HandedOver
 from cableway.policies.classify import as_refusal
 from cableway.policies.line import Happening
+from cableway.runtime import until_done
 from cableway.states import Recovery, State
+from cableway.transports.chain import sends
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
     from cableway.engine.carrier import Carrier
     from cableway.engine.core import Engine
 
+    Way: TypeAlias = Callable[[Carrier], Awaitable[None]]
+
 STRAGGLERS = 0.5
-"""Seconds for which the old line is heard after the last confirmation on the new one: what was under way arrives."""
+"""Seconds for which the old line is heard after the last confirmation on the new one: what was under way arrives.
+
+A line on which messages wait to be fetched is heard for that much longer: its connection has ``message_latency``."""
 
 LONGEST_QUIET = 5.0
 """Seconds, at most, that a pause between commands is waited for: some programs never make one."""
 
 
 class HandOver:
-    """Does with a fresh token what the user has chosen."""
+    """Does with a fresh token what the user has chosen, and has a better transport take over; one thing at a time."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._task: asyncio.Task[None] | None = None
+        self._climbs = False
         self._beside: Beside | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a line is being handed over, or dialled anew."""
+        return self._task is not None
 
     def token_renewed(self) -> None:
         """A token came that takes the place of the one by which the line was opened."""
         engine = self._engine
-        if engine.line.state is not State.CONNECTED or self._task is not None:
-            return
-        ways = {"reconnect": self._reconnect, "hand_over": self._hand_over}
+        ways = {"reconnect": self._reconnect, "hand_over": self._renew}
         way = ways.get(engine.settings.renewal.on_renewal)
-        if way is not None:
-            self._task = engine.spawn(way(engine.up), "cableway-hand-over")
-            self._task.add_done_callback(self._ended)
+        climb = self._task if self._climbs else None
+        if way is None or engine.line.state is not State.CONNECTED or (self.busy and climb is None):
+            return
+        if climb is not None:
+            # A better transport can be tried later.
+            climb.cancel()
+        self._begin(self._after(climb, way, engine.up), climbs=False)
+
+    def climb(self, rung: int) -> None:
+        """Try the better transport *rung* beside the line, and have it take over if it works."""
+        if not self.busy:
+            self._begin(self._climb(self._engine.up, rung), climbs=True)
 
     def abandon(self) -> None:
         """The old line is gone, or let go: whatever was to take its place is not needed any more."""
@@ -66,9 +87,20 @@ class HandOver:
         if self._beside is not None:
             self._beside.hold(paused=False)
 
+    def _begin(self, work: Coroutine[Any, Any, None], *, climbs: bool) -> None:
+        self._climbs = climbs
+        self._task = self._engine.spawn(work, "cableway-hand-over")
+        self._task.add_done_callback(self._ended)
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         if self._task is task:
             self._task = None
+            self._engine.rearm()
+
+    async def _after(self, climb: asyncio.Task[None] | None, way: Way, carrier: Carrier) -> None:
+        if climb is not None:
+            await until_done([climb])
+        await way(carrier)
 
     async def _quiet(self, carrier: Carrier) -> None:
         with suppress(TimeoutError):
@@ -85,29 +117,46 @@ class HandOver:
             engine.sessions.forget()
             engine.do(engine.line.happen(Happening.UNWANTED, engine.home.now()))
 
-    async def _hand_over(self, old: Carrier) -> None:
+    async def _renew(self, old: Carrier) -> None:
         engine = self._engine
-        beside = self._beside = Beside(engine, old)
+        try:
+            await self._hand_over(old, old.rung)
+        except CableError as error:
+            # The old line is as good as it was.
+            engine.credentials.beside_ended(as_refusal(error))
+
+    async def _climb(self, old: Carrier, rung: int) -> None:
+        engine, ladder = self._engine, self._engine.dials.ladder
+        try:
+            await self._hand_over(old, rung)
+        except CableError as error:
+            engine.credentials.beside_ended(as_refusal(error))
+            ladder.probe_failed(rung, error, engine.home.now())
+        except asyncio.CancelledError:
+            if ladder.at != rung:
+                ladder.probe_failed(rung, None, engine.home.now())
+            raise
+
+    async def _hand_over(self, old: Carrier, rung: int) -> None:
+        engine = self._engine
+        beside = self._beside = Beside(engine, old, rung)
+        lag = float(getattr(old.connection, "message_latency", 0.0))
         ready = False
         try:
             await engine.dials.open_beside(beside.carrier)
             await beside.until_ready()
-            await asyncio.sleep(STRAGGLERS)
+            await asyncio.sleep(STRAGGLERS + lag)
             await self._quiet(old)
             # Somebody may have subscribed meanwhile.
             await beside.until_ready()
             ready = True
-        except CableError as error:
-            # The old line is as good as it was.
-            engine.credentials.beside_ended(as_refusal(error))
         finally:
             self._beside = None
             if not ready:
                 beside.end()
-        if ready:
-            self._task = None
-            self._replace(beside, old)
-            await self._see_off(old)
+        self._task = None
+        self._replace(beside, old)
+        await self._see_off(old)
 
     def _replace(self, beside: Beside, old: Carrier) -> None:
         engine, now = self._engine, self._engine.home.now()
@@ -120,14 +169,18 @@ class HandOver:
         beside.carrier.owner, beside.carrier.hub = engine, engine.hub
         engine.credentials.beside_ended(None)
         effects = engine.line.happen(Happening.HANDED_OVER, now)
+        rung, transport = beside.carrier.rung, engine.dials.transports[beside.carrier.rung]
+        if rung != old.rung:
+            engine.dials.ladder.took_over(rung, now)
         engine.overseer.oversight.line_down(now)
         engine.overseer.line_up(beside.facts)
         engine.sessions.welcomed(beside.welcome, extended=speech.dialect.extended)
-        engine.hub.speak(speech.codec, speech.dialect)
-        engine.hub.handed_over(beside.moved, event, now)
+        engine.hub.speak(speech.codec, speech.dialect, sends=sends(transport))
+        engine.hub.handed_over(beside.moved, event, now, line=(transport.name, speech.name), slack=beside.facts.slack)
         for data, raw, at in ahead:
             engine.hub.router.deliver(data, raw, at, now)
         engine.feed.emit(event)
+        engine.climbing.stands(rung)
         engine.do(effects)
         engine.settle()
 

@@ -83,12 +83,16 @@ class Negotiation:
         self._plain = self._plain or insists
         return insists
 
-    def refused(self, status: int) -> None:
-        """The upgrade was refused: a server may do so for want of the protocol, and is then offered the base one."""
+    def refused(self, status: int) -> bool:
+        """The upgrade was refused: a server may do so for want of the protocol, and is then offered the base one.
+
+        Tell whether that is so: the same transport is worth another dial then.
+        """
         if self._proven or self._fixed is not None:
-            return
+            return False
         # Refused again with the base protocol, it was not for that.
         self._plain = not self._plain and 400 <= status < 500 and status not in _OF_OTHER_MEANING
+        return self._plain
 
     def welcomed(self) -> None:
         """The server welcomed us: what was offered is what it wants."""

@@ -11,7 +11,6 @@ from attrs import define
 
 from cableway.errors import CableError, InvalidPayload, MessageTooLarge, NotConnected
 from cableway.states import State, SubscriptionState
-from cableway.transports.chain import check_sends
 from cableway.wire.codecs.json import JSONCodec, dump_text
 from cableway.wire.commands import Perform
 from cableway.wire.dialects.base import BaseDialect
@@ -86,10 +85,19 @@ class Outgoing:
         """Whether its commands can go."""
         return self._handle.state is SubscriptionState.SUBSCRIBED
 
+    def check(self, data: str) -> None:
+        """Make sure that the line can carry *data*; while there is none, that one that may come can.
+
+        Raises:
+            NotSupported: It only listens.
+            MessageTooLarge: It is over the limit.
+        """
+        self._engine.dials.check_sends("perform")
+        self._check_size(data)
+
     async def send(self, data: str) -> None:
         """Write a message command as soon as the subscription is live; see ``Subscription.perform``."""
-        check_sends(self._engine.settings.transports[0], "perform")
-        self._check_size(data)
+        self.check(data)
         self._check_line()
         overseer = self._engine.overseer
         if not overseer.wakeable:
@@ -177,7 +185,7 @@ class Outgoing:
         return NOT_OPEN if last is None else f"it is down because: {last}"
 
     def _check_size(self, data: str) -> None:
-        limit = self._engine.settings.max_command_size
+        limit = self._engine.dials.command_limit
         # Escaping makes each character six bytes at worst: most commands need not be written out to be measured.
         identifier = self._handle.wish.identifier or ""
         if limit is None or (len(data) + len(identifier)) * 6 + 100 <= limit:
@@ -198,4 +206,10 @@ def send_waiting(ready: list[Outgoing]) -> None:
     live = [outgoing for outgoing in ready if outgoing.live]
     calls = [(call, outgoing) for outgoing in live for call in outgoing._take()]  # noqa: SLF001 - of this module
     for call, outgoing in sorted(calls, key=lambda pair: pair[0].number):
-        call.turn.set_result(outgoing._write(call.data))  # noqa: SLF001 - of this module
+        try:
+            # By now it is known which transport carries the line.
+            outgoing.check(call.data)
+        except CableError as error:
+            call.turn.set_exception(error)
+        else:
+            call.turn.set_result(outgoing._write(call.data))  # noqa: SLF001 - of this module

@@ -14,7 +14,7 @@ from cableway.host.watch import host_watch
 from cableway.policies.monitors.base import Monitor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from cableway.auth.providers.base import TokenProvider
     from cableway.engine.dialing import Dialing
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cableway.policies.energy import RadioProfile
     from cableway.policies.remote import Policy
     from cableway.positions.base import PositionStore
-    from cableway.transports.base import Transport
+    from cableway.transports.chain import Fallback
     from cableway.types import MaybeAwaitable
 
 
@@ -46,7 +46,8 @@ class Settings:
     """What a cable was built with. What may change while it runs is only where it begins."""
 
     dialing: Dialing
-    transports: Sequence[Transport]
+    fallback: Fallback
+    """The transports, and how patient it is with each."""
     backoff: Backoff
     monitor: Monitor
     gate: Callable[[], MaybeAwaitable[bool]] | None = None

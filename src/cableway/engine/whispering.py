@@ -9,7 +9,6 @@ from attrs import define
 from cableway.errors import InvalidPayload, MessageTooLarge, NotConnected, NotSupported, SubscriptionClosed
 from cableway.hub.throttle import Throttle
 from cableway.states import State, SubscriptionState
-from cableway.transports.chain import check_sends
 from cableway.wire.codecs.json import dump_text
 from cableway.wire.commands import Whisper
 from cableway.wire.payloads import check_json
@@ -99,7 +98,7 @@ class Whispering:
             raise InvalidPayload(msg)
         check_json(data, "the whisper")
         text = dump_text(data)
-        limit = self._engine.settings.max_command_size
+        limit = self._engine.dials.command_limit
         size = len(text.encode()) + len(dump_text(self._handle.wish.identifier or "").encode()) + FRAME
         if limit is not None and size > limit:
             raise MessageTooLarge(size, limit)
@@ -125,7 +124,7 @@ class Whispering:
 
 def check_extended(engine: Engine, what: str, hint: str = "") -> None:
     """Raise ``NotSupported`` if a line is up that does not speak the extended protocol, or that cannot send at all."""
-    check_sends(engine.settings.transports[0], what)
+    engine.dials.check_sends(what)
     historian = engine.hub.historian
     if engine.line.state is State.CONNECTED and not historian.extended:
         raise NotSupported(what, historian.protocol, hint)

@@ -16,9 +16,11 @@ changed, can help. Addresses in texts are redacted.
     │   └── WrongLoop                    used from another event loop, thread or process
     ├── ConnectError                     the line could not be opened
     │   ├── HostUnreachable              name not found, port refused, network unreachable
+    │   │   └── HandshakeCut             … or reached, and cut before it answered
     │   ├── TLSFailure                   no secure line: certificate, name or protocol version
     │   ├── ProxyFailure                 the proxy did not let us through
     │   ├── HandshakeRefused             the server answered the upgrade with an HTTP status
+    │   │   └── NotOffered               … that says that it has no such transport there
     │   ├── NotAWebSocket                something answered, but not a WebSocket server
     │   ├── ConnectTimeout               no line within the time allowed
     │   │   └── ServerSilent             the host was reached, but the server did not answer or welcome us
@@ -56,9 +58,11 @@ from cableway.errors.base import CableError
 from cableway.errors.connecting import (
     ConnectError,
     ConnectTimeout,
+    HandshakeCut,
     HandshakeRefused,
     HostUnreachable,
     NotAWebSocket,
+    NotOffered,
     ProxyFailure,
     ServerSilent,
     SourceFailed,
@@ -101,6 +105,7 @@ __all__ = [
     "CableError",
     "ConnectError",
     "ConnectTimeout",
+    "HandshakeCut",
     "HandshakeRefused",
     "HistoryRejected",
     "HistoryTimeout",
@@ -119,6 +124,7 @@ __all__ = [
     "NamingFault",
     "NotAWebSocket",
     "NotConnected",
+    "NotOffered",
     "NotSupported",
     "PolicyFailed",
     "PositionsFailed",

@@ -27,6 +27,10 @@ class HostUnreachable(ConnectError):
     """The name was not found, the port refused, or no route led there."""
 
 
+class HandshakeCut(HostUnreachable):
+    """The host was reached, and the connection cut before the request for a line was answered."""
+
+
 class TLSFailure(ConnectError):
     """No secure line could be made."""
 
@@ -71,6 +75,10 @@ class HandshakeRefused(ConnectError):
         self.step = step
         """What was refused, in words."""
         super().__init__(url, f"the server refused {step} with HTTP {status}", hint)
+
+
+class NotOffered(HandshakeRefused):
+    """The server has no such transport at this address: it answered 404, 405 or 501 where one begins."""
 
 
 class NotAWebSocket(ConnectError):

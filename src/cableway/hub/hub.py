@@ -12,7 +12,7 @@ from cableway.hub.effects import Resync
 from cableway.hub.freshness import Freshness
 from cableway.hub.mailbox import Mailbox
 from cableway.hub.places import Places
-from cableway.hub.presence import lacking
+from cableway.hub.presence import DEAF, lacking
 from cableway.hub.recall.historian import Historian
 from cableway.hub.recall.recall import Recall
 from cableway.hub.router import Router
@@ -176,13 +176,13 @@ class Hub:
 
     # What the line does
 
-    def speak(self, codec: Codec, dialect: BaseDialect) -> None:
-        """Read what comes from now on by another encoding or dialect. What is unread keeps its own."""
+    def speak(self, codec: Codec, dialect: BaseDialect, *, sends: bool = True) -> None:
+        """Read what comes from now on as this line has it, which *sends* or only listens. What is unread stays."""
+        self.attendance.lacks = lacking(dialect) if sends else DEAF
         if codec.name == self._codec.name and dialect.name == self._dialect.name:
             return
         self._codec, self._dialect = codec, dialect
         self.historian.extended, self.historian.protocol = dialect.extended, dialect.name
-        self.attendance.lacks = lacking(dialect)
         self.router.learns = isinstance(codec, JSONCodec)
         for wish in self.wishes:
             wish.decoder = self._decoder(wish.identifier or "")
@@ -221,8 +221,12 @@ class Hub:
             for handle in list(wish.handles):
                 handle.tell(None)
 
-    def handed_over(self, moved: AbstractSet[str], event: Event, now: float) -> None:
-        """Another line took over, with the subscriptions *moved* live on it; all others are asked for on it."""
+    def handed_over(
+        self, moved: AbstractSet[str], event: Event, now: float, *, line: tuple[str, str] = ("", ""), slack: float = 0.0
+    ) -> None:
+        """Another *line* (transport, protocol) took over, with *moved* live on it; all others are asked for on it."""
+        self._driver.line_up(*line, slack)
+        self.historian.slack = self.attendance.slack = slack
         self._driver.loss = None
         self._renounced.clear()
         for wish in self.wishes:
@@ -327,7 +331,7 @@ class Hub:
         self.places.load(wish)
 
     def _decoder(self, identifier: str) -> Decoder:
-        return Decoder(identifier, self._codec, self._dialect, self._stray)
+        return Decoder(identifier, self._codec, self._dialect, self.on_stray)
 
     def _unwanted(self, identifier: str) -> Wish | None:
         # Confirmed, but nobody wants it (any more). Taken up once a line, as one that was given up before the answer:
@@ -376,9 +380,6 @@ class Hub:
         self._unnamed.pop(wish, None)
         if wish.identifier is not None and self._wishes.get(wish.identifier) is wish:
             del self._wishes[wish.identifier]
-
-    def _stray(self, frame: bytes, fault: MalformedFrame | None) -> None:
-        self.on_stray(frame, fault)
 
     def _roomy(self, mailbox: Mailbox) -> None:
         self.router.let_go(mailbox)

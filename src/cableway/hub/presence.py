@@ -40,6 +40,8 @@ WORDLESS = (
     "protocol='actioncable-v1-ext-msgpack'"
 )
 
+DEAF = "event streams carry nothing to the server, presence neither"
+
 SILENT = (
     "the server does not answer who is present: AnyCable is silent where the channel does not allow presence, and "
     "needs a broker for it"

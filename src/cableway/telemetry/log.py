@@ -46,7 +46,11 @@ def _closed(event: events.Closed) -> Line:
 
 
 _LINES: dict[type[Event], Callable[[Any], Line]] = {
-    events.Connecting: lambda event: (logging.DEBUG, "%s: dial %d to %s", (event.attempt, event.address)),
+    events.Connecting: lambda event: (
+        logging.DEBUG,
+        "%s: dial %d to %s%s",
+        (event.attempt, event.address, f" by {event.transport}" if event.transport else ""),
+    ),
     events.Connected: _connected,
     events.Disconnected: lambda event: (logging.INFO, "%s: disconnected: %s", (event.error or "closed by the user",)),
     events.RetryScheduled: lambda event: (
@@ -66,6 +70,11 @@ _LINES: dict[type[Event], Callable[[Any], Line]] = {
         (", and the last one is over" if event.expired else "", event.error),
     ),
     events.HandedOver: lambda event: (logging.INFO, "%s: a new line took over, recovery %s", (event.recovery.value,)),
+    events.TransportChanged: lambda event: (
+        logging.WARNING,
+        "%s: by %s in place of %s: %s",
+        (event.transport, event.previous, event.reason),
+    ),
     events.Dormant: lambda _: (logging.INFO, "%s: dormant", ()),
     events.Demanded: lambda event: (logging.DEBUG, "%s: the line is needed: %s", (printable(event.reason),)),
     events.Rejected: lambda event: (

@@ -56,7 +56,8 @@ class Connection(Protocol):
     """One open line. It is handed over paused: nothing reaches the sink before the first :meth:`resume`.
 
     One on which commands do not go at once may have an attribute ``command_latency``: the seconds that they wait at
-    most. Answers are given that much more time.
+    most. Answers are given that much more time. One on which messages wait to be fetched may have ``message_latency``:
+    the seconds that a message under way may take to be told.
     """
 
     @property
@@ -103,7 +104,8 @@ class Transport(Protocol):
     """A way to open lines. One object may open many, one after another or at once.
 
     One that cannot carry commands of any size may have an attribute ``max_command_size``, in bytes, and one that can
-    only subscribe and listen the attribute ``sends = False``, as do its connections.
+    only subscribe and listen the attribute ``sends = False``, as do its connections. One with ``text_only = True`` is
+    left out of a chain where a binary protocol is to be spoken.
     """
 
     @property

@@ -169,7 +169,7 @@ class EventStreamConnection:
                 self._flush()
                 return
             if not answer.taken or not answer.readable:
-                raise refused(self._url, answer.status, answer.headers, step=STREAM)
+                raise refused(self._url, answer.status, answer.headers, step=STREAM, opens=bunch is None)
             if bunch is None:
                 self._headers = answer.headers
                 self._opened.set_result(None)

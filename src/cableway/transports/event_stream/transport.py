@@ -38,6 +38,7 @@ class EventStreamTransport:
 
     name = "event_stream"
     sends = False
+    text_only = True
 
     def __init__(self, *, path: str | None = None, max_message_size: int = 1024 * 1024) -> None:
         """Keep the options; nothing is dialled yet.

@@ -9,10 +9,11 @@ from cableway.errors import (
     CableError,
     ConnectError,
     ConnectTimeout,
+    HandshakeCut,
     HandshakeRefused,
-    HostUnreachable,
     MalformedFrame,
     NotAWebSocket,
+    NotOffered,
     ProxyFailure,
     ServerDisconnect,
     ServerSilent,
@@ -35,11 +36,14 @@ _WHERE: Final = (
 
 _SECURE: Final = frozenset({"https", "wss"})
 
+_ABSENT: Final = frozenset({404, 405, 501})
+
 _HINTS: Final = {
     401: "Are the credentials right and still valid?",
     403: "Are the credentials right, and may this Origin poll?",
     404: _WHERE,
     405: _WHERE,
+    501: _WHERE,
     407: "A proxy on the way asks for credentials: give its address with them by proxy=",
     413: "A request was larger than the server takes: lower max_request_size=",
     429: "Too many requests; Retry-After in headers tells when to come back, if the server says so",
@@ -50,12 +54,13 @@ _HINTS: Final = {
 }
 
 
-def refused(url: str, status: int, headers: Mapping[str, str], *, step: str) -> HandshakeRefused:
-    """Return the error for an answer with another status than was due."""
+def refused(url: str, status: int, headers: Mapping[str, str], *, step: str, opens: bool = False) -> HandshakeRefused:
+    """Return the error for an answer with another status than was due; *opens*: to the request that opens a line."""
     hint = _HINTS.get(status, "")
     if 300 <= status < 400:
         hint = "Redirects are not followed, since credentials would go along: give the right address"
-    return HandshakeRefused(url, status, headers, b"", hint, step=step)
+    kind = NotOffered if opens and status in _ABSENT else HandshakeRefused
+    return kind(url, status, headers, b"", hint, step=step)
 
 
 def no_session(url: str, status: int) -> NotAWebSocket:
@@ -85,7 +90,7 @@ def unreached(url: str, error: BaseException | None, *, timeout: float) -> Conne
             )
         case _:
             what = "the connection was cut before the request was answered, or what answers is not HTTP"
-            return HostUnreachable(url, what, "Is the port right, and does a firewall or load balancer refuse it?")
+            return HandshakeCut(url, what, "Is the port right, and does a firewall or load balancer refuse it?")
 
 
 def _root(error: Exception) -> Exception:

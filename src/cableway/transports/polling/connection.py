@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from attrs import field, frozen
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from cableway.transports.http.posting import Poster
     from cableway.transports.polling.courier import Session
     from cableway.transports.polling.exchange import Exchange
+
+
+FLUSH: Final = 0.5
+"""Seconds for which a server may gather messages before it answers a poll (AnyCable's --poll_flush_interval)."""
 
 
 @frozen
@@ -101,6 +105,11 @@ class PollingConnection:
     def command_latency(self) -> float:
         """Seconds that a command may have to wait before it goes."""
         return 0.0 if self._exchange.interrupts else self._opened.session.hold
+
+    @property
+    def message_latency(self) -> float:
+        """Seconds that a message may wait for the next poll to fetch it."""
+        return self._exchange.longest_pause + FLUSH
 
     # Sending
 

@@ -156,6 +156,11 @@ class Exchange:
     # Inside
 
     @property
+    def longest_pause(self) -> float:
+        """Seconds between two polls, at most, while all goes well."""
+        return min(self.pace.longest_pause, self._longest)
+
+    @property
     def _longest(self) -> float:
         return SAFE_SHARE * self.keepalive
 

@@ -52,6 +52,7 @@ class LongPollingTransport:
     """
 
     name = "long_polling"
+    text_only = True
 
     def __init__(
         self,
@@ -179,7 +180,7 @@ class LongPollingTransport:
     async def _read(self, request: DialRequest, answer: Answer, spoken: str) -> Opened:
         lines = await self._lines(request, answer) if answer.taken or answer.status == 401 else []
         if not answer.taken:
-            refusal = refused(request.url, answer.status, answer.headers, step=REQUEST)
+            refusal = refused(request.url, answer.status, answer.headers, step=REQUEST, opens=True)
             raise farewell(lines, answer.status) or refusal
         poll_id = answer.headers.get(POLL_ID, "")
         if not poll_id:

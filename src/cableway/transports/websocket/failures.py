@@ -8,7 +8,7 @@ import ssl
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from cableway.errors import HandshakeRefused, HostUnreachable, NotAWebSocket, ProxyFailure, TLSFailure
+from cableway.errors import HandshakeCut, HandshakeRefused, HostUnreachable, NotAWebSocket, ProxyFailure, TLSFailure
 from cableway.redact import printable
 from cableway.transports.websocket.tls import explain_tls
 
@@ -82,7 +82,7 @@ def explain_silence(url: str, received: bytes, error: Exception | None, *, secur
         return NotAWebSocket(url, f"what answers is not HTTP (it starts with {start!r})", "Is the port right?")
     other = "the server asks for a client certificate" if secure else "the port speaks TLS: then dial wss://"
     hint = f"A load balancer or firewall may refuse it, or {other}"
-    return HostUnreachable(url, "the connection was cut before the upgrade was answered", hint)
+    return HandshakeCut(url, "the connection was cut before the upgrade was answered", hint)
 
 
 def explain_refusal(url: str, head: ResponseHead, body: bytes, *, origin: str | None) -> ConnectError:
