@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from attrs import Factory, define
 
-from cableway import Cable, Disconnected, ExponentialBackoff, LongPollingTransport, Recovery
+from cableway import Cable, Disconnected, ExponentialBackoff, Recovery
 from tests.interop.peers import anycable as anycable_peer
 from tests.interop.peers import nginx as nginx_peer
 from tests.interop.peers.ledger import Ledger
@@ -40,9 +40,9 @@ def gateways(tmp_path: Path) -> Iterator[list[AnyCable]]:
 
 @pytest.fixture
 def nginx(gateways: list[AnyCable], tmp_path: Path) -> Iterator[Nginx]:
-    """The balancer."""
+    """The balancer. It lets no WebSocket pass: all poll."""
     one, two = gateways
-    yield from nginx_peer.running(tmp_path, one.port, two.port)
+    yield from nginx_peer.running(tmp_path, one.port, two.port, how=nginx_peer.WRONG)
 
 
 @define
@@ -58,7 +58,7 @@ class Client:
     async def listening(self) -> AsyncIterator[None]:
         """Listen during the block."""
         soon = ExponentialBackoff(minimum=0.05, maximum=0.5)
-        cable = Cable(self.nginx.url, backoff=soon, params={"client": self.name}, transports=[LongPollingTransport()])
+        cable = Cable(self.nginx.url, backoff=soon, params={"client": self.name})
         async with cable, self.ledger.kept(cable, STREAM):
             cable.on(Disconnected, self.dropped.append)
             yield
