@@ -15,6 +15,7 @@ from cableway.auth.signing import broadcast_key
 from cableway.errors import MalformedFrame
 from cableway.gateway.admission import Answer
 from cableway.gateway.api import Api
+from cableway.gateway.connection import last_of
 from cableway.gateway.events import EventStreams
 from cableway.gateway.origins import origin_rule
 from cableway.gateway.polling import Polling
@@ -236,8 +237,8 @@ class GatewayApp:
         rails = options.flavour == "rails"
         # Rails takes no wishes.
         wishes: Mapping[str, str] = {} if rails else query
-        interval, wish = options.ping_interval, wishes.get("pi")
-        if wish is not None and WHOLE_NUMBER.fullmatch(wish):
+        interval, wish = options.ping_interval, last_of(wishes, "pi")
+        if WHOLE_NUMBER.fullmatch(wish):
             interval = float(wish)
         elif wish:
             log.warning("the ping interval that a client asks for is no whole number: ignored")
@@ -245,7 +246,7 @@ class GatewayApp:
         pings = PingPlan(
             interval,
             self._random.uniform(0.5, 1.5),
-            wishes.get("ptp") or options.ping_timestamp_precision,
+            last_of(wishes, "ptp") or options.ping_timestamp_precision,
             options.pong_timeout if agreed.extended else 0.0,
         )
         codec = codec_for(agreed, server=True)

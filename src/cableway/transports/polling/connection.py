@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import field, frozen
 
+from cableway.transports.ending import await_end
 from cableway.transports.polling.courier import Courier
 
 if TYPE_CHECKING:
@@ -176,14 +177,7 @@ class PollingConnection:
         self._fall_silent()
         self._exchange.close(self._loop.time())
         self._changed()
-        try:
-            async with asyncio.timeout(timeout):
-                await self._gone.wait()
-        except TimeoutError:
-            pass
-        finally:
-            self.abort()
-        await self._gone.wait()
+        await await_end(self._gone, timeout, self.abort)
 
     def abort(self) -> None:
         """Be gone at once, without a word. May be called again."""
