@@ -50,7 +50,7 @@ class Dials:
         """The best one first."""
         self.ladder: Ladder = Ladder([transport.name for transport in self.transports], fallback.times, random)
         """Which of them is dialled."""
-        self._negotiations = [Negotiation(engine.settings.protocol) for _ in self.transports]
+        self._negotiation = Negotiation(engine.settings.protocol)
         self._engine = engine
         self._task: asyncio.Task[None] | None = None
 
@@ -125,9 +125,9 @@ class Dials:
         if task is not None and task is not asyncio.current_task(self._engine.home.loop):
             task.cancel()
 
-    def welcomed(self, rung: int, now: float) -> None:
-        """The server has welcomed us on the line that counts."""
-        self._negotiations[rung].welcomed()
+    def welcomed(self, now: float, *, extended: bool) -> None:
+        """The server has welcomed us on the line that counts, which speaks the *extended* protocol or not."""
+        self._negotiation.welcomed(extended=extended)
         self.ladder.came_up(now)
 
     def served(self) -> None:
@@ -165,7 +165,7 @@ class Dials:
         refusal = error if isinstance(error, HandshakeRefused) else error.__cause__
         if not isinstance(refusal, HandshakeRefused) or isinstance(refusal, NotOffered):
             return False
-        return self._negotiations[self.ladder.at].refused(refusal.status)
+        return self._negotiation.refused(refusal.status)
 
     async def _dial(self, carrier: Carrier) -> None:
         engine = self._engine
@@ -198,7 +198,7 @@ class Dials:
             await gate.wait(host)
 
     async def _open(self, carrier: Carrier, counts: Callable[[], bool], *, beside: bool = False) -> None:
-        engine, negotiation = self._engine, self._negotiations[carrier.rung]
+        engine, negotiation = self._engine, self._negotiation
         request = await self.dialer.request(negotiation.offer, engine.overseer.params)
         request = await engine.credentials.carry(request)
         if not beside:
