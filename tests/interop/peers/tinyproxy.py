@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tests.interop.peers.process import Server, free_port, lacking, wait_until
@@ -21,7 +22,7 @@ Port {port}
 Allow {host}
 Timeout 600
 MaxClients 100
-LogLevel Connect
+LogLevel Info
 ConnectPort 443
 {more}
 """
@@ -39,7 +40,7 @@ class Tinyproxy:
 
     def start(self) -> None:
         """Start it, and wait until it is up."""
-        self.server.start(self._listens)
+        self.server.start(self._runs)
 
     def allow(self, port: int) -> None:
         """Allow tunnels to *port*, too, from now on; what passes already goes on (SIGUSR1)."""
@@ -50,13 +51,15 @@ class Tinyproxy:
         wait_until(lambda: self._tunnels(target), 10, lambda: f"tunnels to {target} pass", lambda: self.server.running)
 
     def _tunnels(self, target: str) -> bool:
-        with socket.create_connection((HOST, self.port), 10) as probe:
+        # While it reads its configuration it may drop who comes.
+        with suppress(OSError), socket.create_connection((HOST, self.port), 10) as probe:
             probe.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
             return b" 200 " in probe.recv(1000).split(b"\r\n")[0]
+        return False
 
-    def _listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex((HOST, self.port)) == 0
+    def _runs(self) -> bool:
+        # It listens before it knows its signals.
+        return "Accepting connections" in self.server.logged()
 
     def _write(self, more: str = "") -> None:
         self._config.write_text(CONFIG.format(host=HOST, port=self.port, more=more))
