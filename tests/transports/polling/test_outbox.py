@@ -9,7 +9,7 @@ def filled(*frames: bytes, limit: int = 10) -> Outbox:
     """Make one that holds *frames*."""
     outbox = Outbox(limit)
     for frame in frames:
-        outbox.add(frame)
+        outbox.add(frame, 0.0)
     return outbox
 
 
@@ -27,7 +27,7 @@ def test_what_was_not_taken_goes_again_before_the_rest() -> None:
     """Also what came meanwhile stands behind it."""
     outbox = filled(b"one", b"two")
     outbox.load()
-    outbox.add(b"three")
+    outbox.add(b"three", 0.0)
     outbox.returned()
     assert outbox.load() == b"one\ntwo\n"
 
@@ -48,6 +48,24 @@ def test_an_empty_one_gives_an_empty_body() -> None:
     outbox = filled()
     assert outbox.load() == b""
     assert outbox.taken() == 0
+
+
+def test_it_knows_how_long_commands_have_waited_for_a_request() -> None:
+    """The oldest of those that are in none; what comes back waits since it came."""
+    outbox = filled()
+    assert outbox.waiting_since is None
+    for number, frame in enumerate([b"1234", b"5678", b"9"]):
+        outbox.add(frame, float(number))
+    assert outbox.waiting_since == 0.0
+    outbox.load()
+    assert (outbox.waiting_since, outbox.loaded) == (2.0, 10)
+    outbox.returned()
+    assert outbox.waiting_since == 0.0
+    outbox.load()
+    outbox.taken()
+    outbox.load()
+    assert outbox.waiting_since is None
+    assert outbox.loaded == 22
 
 
 def test_cleared_it_forgets_all() -> None:

@@ -60,6 +60,9 @@ class Exchange:
     _alive_at: float = field(init=False)
     _in_vain: int = field(default=0, init=False)
     _failures: int = field(default=0, init=False)
+    # How long the oldest command of the last request that had any was kept before it, and when that was.
+    _last_wait: float = field(default=0.0, init=False)
+    _last_load: float = field(default=float("-inf"), init=False)
     # Commands that the server must have taken before a line that lost messages ends; None while none were lost.
     _owed: int | None = field(default=None, init=False)
 
@@ -86,17 +89,27 @@ class Exchange:
         """Whether the poll in flight is to be given up."""
         return self.waits and (self.closing or (self.interrupts and self.outbox.waiting))
 
+    def is_late(self, now: float, usual: float) -> bool:
+        """Tell whether commands wait, or waited until *usual* seconds ago, for longer than they *usual*ly have to."""
+        since = self.outbox.waiting_since
+        if since is not None and now - since > usual:
+            return True
+        return self._last_wait > usual and now - self._last_load <= usual
+
     # What happens
 
     def offer(self, frame: bytes, now: float) -> None:
         """Take a command."""
         if self.end is None:
-            self.outbox.add(frame)
+            self.outbox.add(frame, now)
             self._ready_at = min(self._ready_at, now + min(self.pace.gather, self._longest))
 
-    def begin(self) -> bytes:
+    def begin(self, now: float) -> bytes:
         """Make a request, and return its body."""
         self._in_flight, self._taken = True, False
+        since = self.outbox.waiting_since
+        if since is not None:
+            self._last_wait, self._last_load = now - since, now
         return self.outbox.load()
 
     def taken(self, now: float) -> None:
