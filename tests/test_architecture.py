@@ -23,6 +23,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "auth/providers/process.py": "auth/providers/test_command.py starts programs",
     "auth/providers/request.py": "auth/providers/test_endpoint.py sends requests",
     "auth/providers/response.py": "auth/providers/test_endpoint.py reads answers",
+    "gateway/faults/effects.py": "plain values; gateway/faults/test_doors.py sees each happen",
     "transports/polling/courier.py": "transports/polling/test_connection.py has it poll a server",
     "transports/base.py": "interfaces only; the transports' tests hold the contract",
     "wire/codecs/base.py": "interfaces only; wire/codecs/test_json.py holds the contract",

@@ -28,6 +28,8 @@ class CableStats:
     """Frames of an unknown type on the present line."""
     dials: int = 0
     """Dials since the cable was built."""
+    transport: str = ""
+    """The transport that carries the line, or is to carry the next one, such as ``websocket``."""
     endpoints: Mapping[str, int] = field(factory=dict)
     """Failures in a row of each address, secrets cut out; empty where a function gives the address."""
     round_trip: float | None = None

@@ -14,8 +14,8 @@ from tests.obstructed import Obstructed, obstructed
 
 pytestmark = pytest.mark.looptime
 
-STEPS = [*range(0, 60, 5), *range(60, 700, 80)]
-"""Milliseconds: up to more than a climb takes here, whose server answers each word after ten."""
+STEPS = [*range(0, 60, 5), *range(60, 4200, 230)]
+"""Milliseconds: up to more than a climb takes here, whose server answers each word after ten, and beats every 3 s."""
 
 
 @pytest.mark.parametrize("stop", STOPS, ids=lambda stop: stop.__name__)

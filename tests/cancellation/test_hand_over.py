@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.looptime
 
-STEPS = [*range(0, 100, 3), *range(100, 700, 50)]
-"""Milliseconds: up to more than a hand-over takes here, whose server answers each word after ten."""
+STEPS = [*range(0, 100, 4), *range(100, 4200, 190)]
+"""Milliseconds: up to more than a hand-over takes here. The server answers each word after ten, and beats every 3 s."""
 
 
 async def close(scene: Scene) -> None:

@@ -36,7 +36,7 @@ class EventClient:
     def __init__(
         self,
         url: str,
-        params: Mapping[str, str] | None = None,
+        params: Mapping[str, str | list[str]] | None = None,
         *,
         headers: Mapping[str, str] | None = None,
         method: str = "GET",
@@ -107,9 +107,14 @@ class EventClient:
 
     async def expect_end(self) -> None:
         """Check that the stream ends now."""
+        assert [
+            event for event in map(_read, (await self.rest()).split("\n\n")) if event.kind != "ping" and event.text
+        ] == []
+
+    async def rest(self) -> str:
+        """Return all that still comes, to the end of the stream."""
         async with asyncio.timeout(WAIT):
-            left = self._rest + "".join([chunk async for chunk in self._chunks])
-        assert [event for event in map(_read, left.split("\n\n")) if event.kind != "ping" and event.text] == []
+            return self._rest + "".join([chunk async for chunk in self._chunks])
 
 
 def _read(text: str) -> Event:

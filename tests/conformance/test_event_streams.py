@@ -116,6 +116,29 @@ async def test_only_messages_may_be_wanted(events: Server, word: str) -> None:
         assert (await client.event(pings=True)).data == "new"
 
 
+async def test_only_messages_may_be_wanted_by_who_posts(events: Server) -> None:
+    """Whole frames, and nothing else: of those who are present, too, nothing is told, and not why the stream ends."""
+    body = lines({"identifier": stream("a"), "presence": {"id": "ada"}}, {"identifier": stream("b")})
+    async with EventClient(events.http_url, asked(raw="1"), method="POST", content=body) as client:
+        assert client.status == 200
+        await publish(events, "b", "new")
+        event = await client.event(pings=True)
+        assert (event.kind, event.value["identifier"], event.value["message"]) == ("", stream("b"), "new")
+        assert await post(events, {"command": "disconnect", "payload": {"identifier": WHO, "reconnect": False}}) == 201
+        assert await client.rest() == ""
+
+
+async def test_of_two_values_of_a_parameter_the_first_counts(events: Server) -> None:
+    """Of the channel, the time, and whether it is raw."""
+    await publish(events, "a", "old")
+    now = int(time.time())
+    given = {"stream": ["a", "b"], "history_since": [str(now - 60), str(now + 60)], "raw": ["0", "1"]}
+    async with EventClient(events.http_url, {**asked(), **given}) as client:
+        await client.expect("welcome")
+        assert (await client.expect("confirm_subscription")).value["identifier"] == stream("a")
+        assert (await client.expect("")).data == "old"
+
+
 @pytest.mark.parametrize(
     ("params", "expected"),
     [
@@ -171,10 +194,24 @@ async def test_what_cannot_be_subscribed_is_answered_with_400(
     "given", [{}, {"jid": "bad"}, {"jid": token(ext=WHO, exp=1)}, {"jid": token(secret="x", ext=WHO)}]
 )
 async def test_who_may_not_come_in_is_answered_with_401(events: Server, given: dict[str, str]) -> None:
-    """No token, or one that is not good; and nothing more is said."""
-    async with EventClient(events.http_url, {"stream": "a", **given}) as client:
-        assert client.status == 401
-        assert await client.response.aread() == b""
+    """No token, or one that is not good; and nothing more is said, whichever way it was asked."""
+    for method, content in (("GET", None), ("POST", lines({"identifier": stream("a")})), ("POST", "")):
+        params = {"stream": "a", **given}
+        async with EventClient(events.http_url, params, method=method, content=content) as client:
+            assert client.status == 401
+            assert await client.response.aread() == b""
+
+
+async def test_what_makes_no_sense_is_refused_before_anybody_is_looked_at(events: Server) -> None:
+    """400 without a token, too, where the request itself can be read by nobody."""
+    for params, method, content in (
+        ({}, "GET", None),
+        ({"stream": "a", "history_since": "x"}, "GET", None),
+        ({}, "POST", "{"),
+    ):
+        async with EventClient(events.http_url, params, method=method, content=content) as client:
+            assert client.status == 400
+            assert await client.response.aread() == b""
 
 
 @pytest.mark.parametrize(

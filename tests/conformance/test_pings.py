@@ -56,8 +56,8 @@ async def test_a_client_may_do_without_pings(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", PATIENT_KINDS)
 async def test_a_client_may_choose_the_unit_of_time(kind: str) -> None:
-    """Seconds, unless it asks for milliseconds or nanoseconds."""
-    units = {"": 1, "?ptp=s": 1, "?ptp=ms": 1e3, "?ptp=ns": 1e9, "?ptp=us": 1}
+    """Seconds, unless it asks for milliseconds or nanoseconds; who asks twice gets the last."""
+    units = {"": 1, "?ptp=s": 1, "?ptp=ms": 1e3, "?ptp=ns": 1e9, "?ptp=us": 1, "?ptp=ns&ptp=ms": 1e3}
     async with public_server(kind) as server, AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(RawClient(server.url + query)) for query in units]
         for client, unit in zip(clients, units.values(), strict=True):

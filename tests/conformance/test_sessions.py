@@ -104,6 +104,14 @@ async def test_the_header_goes_before_the_query(server: Server) -> None:
         await client.expect(type="welcome", restored=None)
 
 
+async def test_of_two_session_ids_the_last_counts(server: Server) -> None:
+    """As where an address was put together by two hands."""
+    sid = await gone(extended(server.url), ROOM)
+    for ids, restored in (("sid=unknown&sid=" + sid, True), (f"sid={sid}&sid=unknown", None)):
+        async with extended(f"{server.url}?{ids}") as client:
+            await client.expect(type="welcome", restored=restored)
+
+
 @pytest.mark.parametrize("former", ["base", "extended"])
 async def test_on_the_base_protocol_nothing_comes_back(server: Server, former: str) -> None:
     """Such a session is not kept, and cannot be what another one comes back as: a plain welcome."""

@@ -73,6 +73,14 @@ async def test_the_header_goes_before_the_subprotocol_and_that_before_the_query(
         await dialled.expect(type=told)
 
 
+async def test_of_two_tokens_in_the_query_the_first_counts(guarded: Server) -> None:
+    """Whatever the other one is worth; an empty first one is none."""
+    bad = good(secret="other")
+    for tokens, told in (((good(), bad), "welcome"), ((bad, good()), "disconnect"), (("", good()), "disconnect")):
+        async with RawClient(f"{guarded.url}?jid={tokens[0]}&jid={tokens[1]}") as dialled:
+            await dialled.expect(type=told)
+
+
 @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
 async def test_each_algorithm_with_a_secret_counts(guarded: Server, algorithm: str) -> None:
     """They differ in the hash alone."""

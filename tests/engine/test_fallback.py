@@ -28,6 +28,7 @@ from cableway import (
     State,
     TransportChanged,
     Unauthorized,
+    UsageError,
 )
 from cableway.host.network import WayOut
 from cableway.hub.presence import DEAF
@@ -71,6 +72,7 @@ async def test_a_black_hole_costs_seconds() -> None:
         assert now() < 5
         assert route(made) == ["websocket", "long_polling"]
         assert [event.transport for event in made.scene.told(Connected)] == ["long_polling"]
+        assert made.scene.cable.stats().transport == "long_polling"
         why = "websocket: the upgrade was not answered within 4 s"
         assert made.scene.told(TransportChanged) == [TransportChanged("websocket", "long_polling", why)]
         kinds = [type(event).__name__ for event in made.scene.events if not isinstance(event, Connecting)]
@@ -164,6 +166,23 @@ async def test_a_refused_token_is_no_fault_of_the_transport() -> None:
         with pytest.raises(Unauthorized):
             await made.scene.cable.open()
         assert set(route(made)) == {"websocket"}
+
+
+async def test_a_transport_that_cannot_be_used_is_left_out() -> None:
+    """What the user gave may be no use to it: that is no reason to give the cable up."""
+    async with obstructed() as made:
+        made.websocket.obstacle = refusal(426)
+        made.polling.obstacle = lambda _: UsageError("it goes through HTTP proxies alone")
+        await made.scene.cable.open()
+        assert route(made)[-2:] == ["long_polling", "event_stream"]
+        assert "cannot be used: it goes through HTTP proxies alone" in made.scene.told(TransportChanged)[0].reason
+        made.websocket.obstacle = lambda _: UsageError("nobody can do that")
+        made.scene.backend.open[0].line.cut()
+        await asyncio.sleep(1000)
+        made.events.obstacle = refusal(426)
+        made.scene.backend.open[0].line.cut()
+        await asyncio.sleep(10)
+        assert made.scene.cable.state is State.CLOSED
 
 
 async def test_a_server_that_does_not_welcome() -> None:

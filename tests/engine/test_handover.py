@@ -246,7 +246,10 @@ async def works(scene: Scene) -> None:
     """There is one line, and it does what it is for."""
     await asyncio.sleep(30)
     assert scene.cable.state is State.CONNECTED
-    assert len(scene.backend.open) == 1
+    async with asyncio.timeout(5):
+        # The next token may just have come, and have its own line beside.
+        while len(scene.backend.open) != 1:  # noqa: ASYNC110 - virtual time
+            await asyncio.sleep(0.1)
     handle = await scene.cable.subscribe("After")
     await handle.perform("speak")
     assert scene.backend.broadcast(handle.identifier, "hi") == 1

@@ -33,7 +33,7 @@ def test_a_server_that_selects_nothing_speaks_the_base_protocol() -> None:
     negotiation = Negotiation()
     assert negotiation.agreed(None) == BASE_JSON
     assert negotiation.agreed("actioncable-v1-ext-json") == EXTENDED_JSON
-    negotiation.welcomed()
+    negotiation.welcomed(extended=False)
     assert negotiation.offer == EXTENDED
 
 
@@ -59,18 +59,29 @@ def test_refused_with_the_base_protocol_it_was_not_for_that() -> None:
 def test_a_base_protocol_that_was_welcomed_is_remembered() -> None:
     """Whatever is refused later: it was shown what the server wants."""
     negotiation = refused(400)
-    negotiation.welcomed()
+    negotiation.welcomed(extended=False)
     for status in (400, 503, 400):
         negotiation.refused(status)
         assert negotiation.offer == BASE
 
 
-def test_a_welcome_on_the_extended_protocol_proves_nothing_against_it() -> None:
-    """A server behind the same address may be replaced by one that refuses it."""
+def test_a_server_that_has_spoken_the_extended_protocol_is_believed_for_a_while() -> None:
+    """A proxy may refuse in its place; but it may also be replaced by one that does not have it."""
     negotiation = Negotiation()
-    negotiation.welcomed()
+    negotiation.welcomed(extended=True)
+    for status in (400, 426, 503, 400):
+        assert not negotiation.refused(status)
+        assert negotiation.offer == EXTENDED
     negotiation.refused(400)
+    assert negotiation.refused(400)
     assert negotiation.offer == BASE
+
+
+def test_a_refusal_tells_whether_another_offer_is_next() -> None:
+    """The same transport is worth another dial then, and only then."""
+    negotiation = Negotiation()
+    assert [negotiation.refused(status) for status in (404, 400, 400, 400)] == [False, True, False, True]
+    assert not Negotiation("actioncable-v1-json").refused(400)
 
 
 def test_a_server_that_insists_on_the_base_protocol_gets_it() -> None:

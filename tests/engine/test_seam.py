@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from cableway.engine.seam import Arrival, Seam
+from cableway.engine.seam import Arrival, Place, Seam
 from cableway.wire.frames import Data
 
 
@@ -24,10 +24,10 @@ def left(seam: Seam) -> list[object]:
 def test_what_both_bring_is_not_left() -> None:
     """Whichever is first."""
     seam = Seam()
-    seam.from_old(b"1")
-    seam.from_new(arrival(1))
-    seam.from_new(arrival(2))
-    seam.from_old(b"2")
+    seam.from_old(None, b"1", 0.0)
+    seam.from_new(None, arrival(1))
+    seam.from_new(None, arrival(2))
+    seam.from_old(None, b"2", 0.0)
     assert left(seam) == []
     assert seam.size == 0
 
@@ -35,10 +35,10 @@ def test_what_both_bring_is_not_left() -> None:
 def test_what_only_the_new_one_brings_is_left_in_order() -> None:
     """It is ahead of the old one, which had some to itself before."""
     seam = Seam()
-    seam.from_old(b"0")
+    seam.from_old(None, b"0", 0.0)
     for number in (1, 2, 3):
-        seam.from_new(arrival(number))
-    seam.from_old(b"1")
+        seam.from_new(None, arrival(number))
+    seam.from_old(None, b"1", 0.0)
     assert left(seam) == [2, 3]
     assert seam.size == 3
 
@@ -47,8 +47,8 @@ def test_equal_messages_are_counted() -> None:
     """Three on the one line and one on the other are two more, and those the last."""
     seam = Seam()
     for number in (7, 7, 8, 7):
-        seam.from_new(arrival(number))
-    seam.from_old(b"7")
+        seam.from_new(None, arrival(number))
+    seam.from_old(None, b"7", 0.0)
     assert left(seam) == [7, 8, 7]
 
 
@@ -62,7 +62,62 @@ def test_nothing_is_lost_or_doubled_however_the_lines_interleave(seed: int) -> N
     while old or new:
         if old and (not new or chance.random() < 0.5):
             heard.append(old.pop(0))
-            seam.from_old(str(heard[-1]).encode())
+            seam.from_old(None, str(heard[-1]).encode(), 0.0)
         else:
-            seam.from_new(arrival(new.pop(0)))
+            seam.from_new(None, arrival(new.pop(0)))
     assert [*heard, *left(seam)] == expected
+
+
+def placed(offset: int, stream: str = "s") -> tuple[Place, Arrival]:
+    """Return a message with its place."""
+    place = (stream, "e", offset)
+    return place, (Data("chat", offset, *place), b"%d" % offset, 0.0)
+
+
+def test_messages_with_places_are_the_same_by_these() -> None:
+    """Whatever their frames are; what the old line brings first is not held at all."""
+    seam = Seam()
+    for offset in (3, 4, 5):
+        seam.from_new(*placed(offset))
+    seam.from_old(("s", "e", 3), b"other bytes", 0.0)
+    assert (left(seam), seam.size) == ([4, 5], 2)
+    seam.from_old(("s", "e", 6), b"", 0.0)
+    assert (left(seam), seam.size) == ([], 0)
+    seam.from_new(*placed(6))
+    seam.from_new(*placed(7))
+    assert left(seam) == [7]
+
+
+def test_each_stream_and_epoch_has_its_own_places() -> None:
+    """How far the one has come says nothing about the other."""
+    seam = Seam()
+    seam.from_old(("s", "e", 9), b"", 0.0)
+    seam.from_old(("t", "d", 9), b"", 0.0)
+    seam.from_new(*placed(1, "t"))
+    assert left(seam) == [1]
+
+
+def test_what_has_a_place_and_what_has_none_stay_in_their_order() -> None:
+    """As the new line brought them."""
+    seam = Seam()
+    seam.from_new(*placed(1))
+    seam.from_new(None, arrival(20))
+    seam.from_new(*placed(2))
+    seam.from_new(None, arrival(30))
+    seam.from_old(None, b"20", 0.0)
+    assert left(seam) == [1, 2, 30]
+
+
+def test_what_the_old_line_was_the_first_to_bring_may_come_late() -> None:
+    """That of the last moment, as often as it is due, and what has a place is told apart elsewhere."""
+    seam = Seam()
+    seam.from_old(None, b"1", 1.0)
+    seam.from_old(None, b"2", 5.0)
+    seam.from_old(None, b"2", 6.0)
+    seam.from_old(None, b"3", 7.0)
+    seam.from_old(("s", "e", 1), b"4", 7.0)
+    seam.from_new(None, arrival(2))
+    seam.from_new(None, arrival(3))
+    assert seam.late(4.0) == {b"2": 1}
+    assert seam.late(6.0) == {}
+    assert seam.late(0.0) == {b"1": 1, b"2": 1}

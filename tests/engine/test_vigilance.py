@@ -245,6 +245,8 @@ async def test_a_line_that_took_over_owes_no_answer_to_the_one_before() -> None:
         await settle()
         for command in made.server.received:
             made.server.confirm(command["identifier"])
+        await asyncio.sleep(1)
+        old.send({"type": "ping"})
         await handing
         await settle()
         assert old.over.is_set()

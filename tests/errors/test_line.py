@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from cableway.errors import CableError, LineClosed, LineLost, LineStale, MalformedFrame, ServerDisconnect, Unauthorized
+from cableway.errors import (
+    CableError,
+    HandshakeRefused,
+    LineClosed,
+    LineLost,
+    LineStale,
+    MalformedFrame,
+    ServerDisconnect,
+    Unauthorized,
+)
 from tests.errors.texts import HOSTILE, check_text, defined_in, names
 
 # Each error, its whole text, and whether trying again can help.
@@ -13,6 +22,11 @@ CASES: list[tuple[CableError, str, bool]] = [
     (LineClosed(1006), "the line was closed with code 1006", True),
     (LineClosed(1001, "going\naway"), "the line was closed with code 1001 (going away)", True),
     (LineClosed(None), "the line was closed without a word", True),
+    (
+        LineClosed(None, "", HandshakeRefused("http://a", 401, {}, hint="Log in")),
+        "the line was closed without a word: HandshakeRefused. Log in",
+        True,
+    ),
     (
         LineClosed(None, "", ConnectionResetError("x")),
         "the line was closed without a word: ConnectionResetError",

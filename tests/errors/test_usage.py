@@ -36,7 +36,7 @@ CASES: list[tuple[CableError, str, bool]] = [
         MessageTooLarge(70_000, 65_536),
         (
             "the command is 70000 bytes and the limit is 65536: AnyCable closes a line on which more arrives. "
-            "Send less at once, or raise max_command_size= if your server allows it"
+            "Send less at once, or raise max_command_size= (long polling: max_request_size=) if your server allows it"
         ),
         False,
     ),

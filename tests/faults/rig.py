@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 from attrs import Factory, define, field
 
-from cableway import Cable, Connecting, Event, RetryScheduled
+from cableway import Cable, Connecting, Event, RetryScheduled, WebSocketTransport
 from cableway.host.clocks import Clocks
 from cableway.host.watch import HostWatch
 from tests.scripted import URL
@@ -144,8 +144,9 @@ async def serve(peer: Peer) -> None:
 
 
 def near(port: int, scheme: str = "ws", **options: Any) -> Cable:
-    """A cable that dials 127.0.0.1."""
-    return Cable(f"{scheme}://127.0.0.1:{port}/cable", **{"proxy": None, "dial_gate": None, **options})
+    """A cable that dials 127.0.0.1 by WebSocket alone: what these servers do, they do to that."""
+    given = {"proxy": None, "dial_gate": None, "transports": [WebSocketTransport()], **options}
+    return Cable(f"{scheme}://127.0.0.1:{port}/cable", **given)
 
 
 @asynccontextmanager

@@ -130,6 +130,15 @@ async def test_answers_tell_nothing_of_what_runs_here() -> None:
             assert "server" not in client.socket.response.headers
 
 
+async def test_pings_of_the_websocket_itself_are_answered() -> None:
+    """Clients may ask by them whether the line lives; no session is bothered."""
+    async with Gateway() as gateway, RawClient(gateway.url) as client:
+        await client.welcomed()
+        async with asyncio.timeout(5):
+            await (await client.socket.ping(b"there?"))
+        assert gateway.stats().frames_received == 0
+
+
 async def test_health_is_told() -> None:
     """At the usual path, or another."""
     async with Gateway(health_path="/up") as gateway:

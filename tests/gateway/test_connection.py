@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from multidict import MultiDict
 
 from cableway.gateway import Connection, Request
-from cableway.gateway.connection import identifiers_text, read_cookies
+from cableway.gateway.connection import identifiers_text, last_of, read_cookies
 
 if TYPE_CHECKING:
     from cableway.wire.expulsions import Expulsion
@@ -40,6 +41,13 @@ def request() -> Request:
         headers={"authorization": "hush"},
         cookies={"session": "hush"},
     )
+
+
+def test_of_two_values_the_last_counts() -> None:
+    """Of a query as it was sent, and of a plain mapping."""
+    assert last_of(MultiDict([("sid", "a"), ("pi", "1"), ("sid", "b")]), "sid") == "b"
+    assert last_of({"sid": "a"}, "sid") == "a"
+    assert last_of({}, "sid") == ""
 
 
 def test_a_request_does_not_tell_its_secrets() -> None:

@@ -227,6 +227,13 @@ async def test_who_polls_twice_is_there_until_both_are_answered(rig: Rig) -> Non
     assert (rig.line.over, rig.line.asking) == (False, False)
 
 
+async def test_who_is_expected_no_more_is_gone_with_the_last_request(rig: Rig) -> None:
+    """Hung up or answered makes no difference, and no time passes."""
+    with rig.line.request(rig.abort), rig.line.request(rig.abort):
+        rig.line.keepalive = 0
+    assert rig.line.over
+
+
 async def test_the_end_is_told_with_the_next_poll(rig: Rig) -> None:
     """All that was said comes along, at once, and then there is no line any more."""
     rig.say(b"last", b"goodbye", 1000)

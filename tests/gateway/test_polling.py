@@ -175,7 +175,7 @@ async def test_nothing_is_kept_of_a_session_that_is_over() -> None:
     """Neither its id nor its line."""
     async with Gateway(**{**QUICK, "poll_keepalive_timeout": 0.02}) as gateway, PollClient(gateway.http_url) as client:
         await client.welcomed()
-        (closer,) = gateway._house.closers
+        *_, closer = gateway._house.closers
         polling: Any = closer.__self__  # type: ignore[attr-defined]
         assert list(polling._lines) == [client.headers[POLL_ID]]
         await until(lambda: gateway.stats().connections == 0 and not polling._serving)
@@ -211,6 +211,20 @@ async def test_no_session_outlives_its_gateway(how: str) -> None:
         with pytest.raises(httpx2.TransportError):
             await poll
         assert gateway.stats().connections == 0
+
+
+async def test_a_stop_does_not_wait_for_who_has_just_hung_up() -> None:
+    """Not for as long as it would count as there otherwise: it will not ask again."""
+    async with Gateway(**QUICK) as gateway, PollClient(gateway.http_url) as client:
+        await client.welcomed()
+        poll = asyncio.create_task(client.post())
+        await until(lambda: holding(gateway))
+        poll.cancel()
+        # The client is gone, and the gateway has not seen it yet.
+        await asyncio.wait([poll])
+        assert holding(gateway)
+        async with asyncio.timeout(1):
+            await gateway.stop()
 
 
 async def test_a_stop_tells_the_opening_request_too() -> None:

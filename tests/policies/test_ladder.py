@@ -28,6 +28,7 @@ from cableway.errors import (
     TokenUnavailable,
     Unauthorized,
     UnsupportedProtocol,
+    UsageError,
 )
 from cableway.policies.ladder import ABSENT_FOR, DROPS, IN_VAIN, NETWORKS, Blame, Ladder, LadderTimes, blame
 
@@ -111,6 +112,13 @@ def test_what_says_nothing_about_a_transport(error: CableError) -> None:
     assert blame(error) is Blame.NOTHING
 
 
+def test_what_a_transport_cannot_do_with_what_was_given() -> None:
+    """The others may: it is left out."""
+    error = ConnectError(URL, "it cannot be used")
+    error.__cause__ = UsageError("plain requests carry text alone")
+    assert blame(error) is Blame.NOT_OFFERED
+
+
 @pytest.mark.parametrize("status", [404, 405, 501])
 def test_what_a_server_does_not_offer(status: int) -> None:
     """It says so where such a line begins."""
@@ -128,7 +136,24 @@ def test_a_failure_of_the_transport_leads_down_and_round() -> None:
         made.failed(SILENT, 0.0)
         went.append(made.begin(HOME, 0.0))
     assert went == [1, 2, 0, 1]
+
+
+def test_the_reasons_of_a_way_down_are_told_together() -> None:
+    """Each of those that were left, the last reason of each; and no old ones."""
+    made = ladder()
+    made.failed(SILENT, 0.0)
     assert made.why == "websocket: the upgrade was not answered within 4 s"
+    made.failed(ABSENT, 0.0)
+    long_polling = "long_polling: the server refused the upgrade with HTTP 404"
+    assert made.why == f"websocket: the upgrade was not answered within 4 s; {long_polling}"
+    made.failed(SILENT, 0.0)
+    made.failed(refusal(426), 0.0)
+    assert made.at == 2
+    assert made.why == f"{long_polling}; websocket: the server refused the upgrade with HTTP 426"
+    made.came_up(0.0)
+    made.lost(CUT, 100.0, good=True)
+    made.failed(SILENT, 101.0)
+    assert made.why == "event_stream: the upgrade was not answered within 4 s"
 
 
 def test_other_failures_change_nothing() -> None:
@@ -207,6 +232,16 @@ def test_a_black_hole_costs_seconds() -> None:
     assert (made.limit(2.0, 0.0), made.probe_limit(10.0), made.probe_limit(1.0)) == (2.0, 3.0, 1.0)
 
 
+def test_a_host_far_away_gets_more_time() -> None:
+    """Not to be reached in the little time says nothing about the transport, and doubles the time."""
+    made = ladder(step_timeout=3.0)
+    limits = []
+    for _ in range(3):
+        limits.append(made.limit(10.0, 0.0))
+        made.failed(ConnectTimeout(URL, limits[-1], "the host was not reached"), 0.0)
+    assert (limits, made.at) == ([3.0, 6.0, 10.0], 0)
+
+
 # Lines that do not last ----------------------------------------------------------------------------------------------
 
 
@@ -231,6 +266,14 @@ def test_a_good_line_between_forgets_the_others() -> None:
     made.lost(CUT, 6.0, good=False)
     made.lost(CUT, 7.0, good=False)
     assert made.begin(HOME, 8.0) == 0
+
+
+def test_lines_cut_before_the_welcome_count_as_well() -> None:
+    """A proxy that lets the upgrade pass, and nothing behind it."""
+    made = ladder()
+    for expected in (0, 0, 1):
+        made.failed(CUT, 0.0)
+        assert made.at == expected
 
 
 # Memory --------------------------------------------------------------------------------------------------------------
@@ -382,6 +425,17 @@ def test_coming_up_is_no_proof() -> None:
     made.failed(SILENT, now + 65)
     made.came_up(now + 66)
     assert (made.probe_at or 0.0) - now - 66 <= 45
+
+
+def test_on_another_network_the_next_try_comes_soon() -> None:
+    """Where the line has survived the change."""
+    made = standing(1)
+    waits(made, 6)
+    made.moved(5000.0)
+    assert 5015 <= (made.probe_at or 0.0) <= 5045
+    made.lost(CUT, 5010.0, good=True)
+    made.moved(5011.0)
+    assert made.probe_at is None
 
 
 def test_a_try_that_was_given_up_is_no_failure() -> None:

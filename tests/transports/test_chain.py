@@ -17,7 +17,8 @@ from cableway import (
     WebSocketTransport,
 )
 from cableway.policies.ladder import LadderTimes
-from cableway.transports.chain import chain_of, check_sends, command_limit
+from cableway.transports.chain import able, chain_of, check_sends, command_limit
+from cableway.wire.subprotocols import subprotocol
 
 
 def test_auto_is_all_that_there_are() -> None:
@@ -73,6 +74,16 @@ def test_a_command_must_fit_into_what_carries_it(wish: int | None, limit: int) -
     polling = LongPollingTransport(max_request_size=1000)
     assert command_limit(polling, wish) == limit
     assert command_limit(MemoryTransport(), wish) == wish
+
+
+def test_a_binary_protocol_has_fewer_ways() -> None:
+    """Plain requests carry text; where nothing else is left, dials are to tell so."""
+    chain = chain_of("auto").transports
+    binary, text = subprotocol("actioncable-v1-ext-msgpack"), subprotocol("actioncable-v1-json")
+    assert [one.name for one in able(chain, binary)] == ["websocket"]
+    assert able(chain, text) is chain
+    assert able(chain, None) is chain
+    assert list(able(chain[1:], binary)) == list(chain[1:])
 
 
 def test_who_only_listens_says_so() -> None:

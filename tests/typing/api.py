@@ -236,7 +236,7 @@ async def within_the_process() -> None:
         OwnTransport(),
         WebSocketTransport(),
         LongPollingTransport(sending="interrupt", pace=Pace(gather=timedelta(seconds=1))),
-        EventStreamTransport(path="/events"),
+        EventStreamTransport(path="/events", method="GET"),
     ]
     Cable(lambda: "ws://one.example/", transports=transports[:1], shuffle=False)
     server = await transport.accept()

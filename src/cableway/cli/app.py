@@ -29,6 +29,7 @@ COMMANDS = {
     "publish": "Publish to a stream over HTTP, as a back end does.",
     "gateway": "Run a server that behaves as AnyCable does.",
     "token": "Mint tokens by which servers know a client, and see what is in one.",
+    "doctor": "Try each transport step by step, and learn what fails, why, and what to do.",
     "demo": "See trackers report positions while their server is killed and comes back.",
 }
 
@@ -45,7 +46,8 @@ Read by a program, stdout carries one JSON line a message and nothing else; stat
 """
 
 EPILOG = """\
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 rejected by the channel, 4 not authorised, 5 timed out."""
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 rejected by the channel, 4 not authorised, 5 timed out,
+6 only a fallback works (doctor)."""
 
 
 class LazyGroup(click.Group):

@@ -23,6 +23,8 @@ class ExitCode(IntEnum):
     REJECTED = 3
     UNAUTHORIZED = 4
     TIMED_OUT = 5
+    FALLBACK = 6
+    """``doctor``: what is preferred does not work here, and another transport does."""
 
 
 class Failure(Exception):

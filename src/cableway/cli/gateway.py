@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from cableway.cli.applications import load_application
 from cableway.cli.exits import Failure
+from cableway.cli.faults import ALL_WORDS, order_faults, tell_faults
 from cableway.cli.messages import json_text
 from cableway.cli.terminal import say, wants_json
 from cableway.cli.values import from_file, read_json
@@ -95,6 +96,12 @@ SIGTERM ends it well, and the clients are told to come back later; a second one 
 With --accept-rate a crowd that comes at once is let in one after another: the first wait, the rest are told when to
 come back. With --policy clients take their backoff from here, and take it anew after SIGHUP. With a --jwt-secret, or
 --secret, clients may bring a token, and with --enforce-jwt they must; --token-path /token gives them some to try it.
+
+With --fault things go wrong, to see what a client makes of it. In the end it is told how often they have.
+
+\b
+cableway gateway --public --fault cut-after:30s --fault refuse-upgrade:503
+cableway gateway --public --poll --fault swallow-upgrade --fault drop-poll:3
 """
 
 
@@ -108,6 +115,13 @@ come back. With --policy clients take their backoff from here, and take it anew 
     "policy_file",
     type=_FILE,
     help="JSON file with the policy that clients may take from here; SIGHUP reads it again.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME[:VALUE]",
+    help=f"What goes wrong; may be repeated. One of {ALL_WORDS}.",
 )
 @click.option(
     *_spellings("log_level"),
@@ -124,6 +138,7 @@ def gateway(
     *,
     apps: tuple[str, ...],
     policy_file: str | None,
+    faults: tuple[str, ...],
     log_level: str,
     as_json: bool,
     **given: Any,
@@ -137,7 +152,10 @@ def gateway(
     server = Gateway(application.channels, connection=application.connection, options=options)
     if policy_file is not None:
         server.set_policy(read_policy_file(policy_file))
-    return Run().run(partial(serve, server, wants_json(asked=as_json), policy_file))
+    ordered = order_faults(server.faults, faults)
+    code = Run().run(partial(serve, server, wants_json(asked=as_json), policy_file))
+    tell_faults(ordered)
+    return code
 
 
 def read_options(given: Mapping[str, Any], context: click.Context) -> dict[str, Any]:

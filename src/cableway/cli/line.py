@@ -108,22 +108,32 @@ class LineChoices:
         """
         from cableway import Cable
 
-        if self.proxy is not None and self.no_proxy:
-            msg = "--proxy and --no-proxy exclude each other: give one of them"
-            raise UsageError(msg)
         return Cable(
-            self._address(),
+            **self.dialing(),
             transports=transports_of(self.transport),
-            token=self.token(),
-            token_as=token_way(self.token_as),
-            headers=self.headers() or None,
-            params=dict(read_named_variable(item, "--query-env") for item in self.query_env) or None,
-            origin=self.origin,
-            proxy=False if self.no_proxy else self.proxy or True,
-            ssl=tls_context(self.cacert, self.cert, self.key),
             open_timeout=open_timeout or OPEN_TIMEOUT,
             positions=positions,
         )
+
+    def dialing(self) -> dict[str, Any]:
+        """Return what was said of where to dial and how, as the keywords of a cable. May hold secrets.
+
+        Raises:
+            UsageError: Something does not fit.
+        """
+        if self.proxy is not None and self.no_proxy:
+            msg = "--proxy and --no-proxy exclude each other: give one of them"
+            raise UsageError(msg)
+        return {
+            "url": self._address(),
+            "token": self.token(),
+            "token_as": token_way(self.token_as),
+            "headers": self.headers() or None,
+            "params": dict(read_named_variable(item, "--query-env") for item in self.query_env) or None,
+            "origin": self.origin,
+            "proxy": False if self.no_proxy else self.proxy or True,
+            "ssl": tls_context(self.cacert, self.cert, self.key),
+        }
 
     def headers(self) -> dict[str, str]:
         """Collect the headers; what is named one by one wins over the file.

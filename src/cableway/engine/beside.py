@@ -12,11 +12,12 @@ from cableway.wire.commands import Subscribe
 from cableway.wire.frames import Confirm, Reject, Welcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections import Counter
+    from collections.abc import Callable, Mapping
 
     from cableway.engine.carrier import Carrier, Noted
     from cableway.engine.core import Engine
-    from cableway.engine.seam import Arrival
+    from cableway.engine.seam import Arrival, Place
     from cableway.hub.hub import Answer, Hub
     from cableway.wire.frames import Data
 
@@ -54,6 +55,31 @@ class Sieve:
     def hear(self, frame: Answer, now: float) -> None:
         """Hand an answer on."""
         self._hub.hear(frame, now)
+
+
+class Trailing(Sieve):
+    """The line that took over, for as long as it may still bring what the one before had brought already."""
+
+    def __init__(self, hub: Hub, late: Mapping[str, Counter[bytes]], until: float, over: Callable[[], None]) -> None:
+        super().__init__(hub, self._once)
+        self._late = late
+        self._until = until
+        self._over = over
+
+    def route(self, batch: list[bytes], at: float, now: float, slow: Callable[[bytes], None]) -> None:
+        """Have each frame read, until it is over."""
+        if now <= self._until:
+            super().route(batch, at, now, slow)
+        else:
+            self._over()
+            self._hub.router.route(batch, at, now, slow)
+
+    def _once(self, data: Data, raw: bytes, at: float, now: float) -> None:
+        late = self._late.get(data.identifier)
+        if late is not None and late[raw] > 0:
+            late[raw] -= 1
+        else:
+            self._hub.router.deliver(data, raw, at, now)
 
 
 class Beside(Sieve):
@@ -112,6 +138,11 @@ class Beside(Sieve):
         """What only this line has brought so far."""
         return [arrival for identifier in self.moved for arrival in self._seams[identifier].left()]
 
+    def late(self, since: float) -> dict[str, Counter[bytes]]:
+        """What only the old line has brought after *since*, of each subscription: this one may still bring it."""
+        late = {identifier: self._seams[identifier].late(since) for identifier in self.moved}
+        return {identifier: frames for identifier, frames in late.items() if frames}
+
     def hold(self, *, paused: bool) -> None:
         """Stop reading, or read on, as the old line does. Nothing is read before the welcome that fills a mailbox."""
         if not paused:
@@ -163,26 +194,25 @@ class Beside(Sieve):
 
     def _from_old(self, data: Data, raw: bytes, at: float, now: float) -> None:
         seam = self._seams.get(data.identifier)
-        if seam is not None and not self._has_place(data):
-            seam.from_old(raw)
+        if seam is not None:
+            seam.from_old(self._place(data), raw, now)
         self._hub.router.deliver(data, raw, at, now)
 
-    def _from_new(self, data: Data, raw: bytes, at: float, now: float) -> None:
+    def _from_new(self, data: Data, raw: bytes, at: float, now: float) -> None:  # noqa: ARG002 - the interface
         seam = self._seams.get(data.identifier)
         if seam is None:
             return
-        if self._has_place(data):
-            # Whichever line brings it first, it counts once, and in its turn.
-            self._hub.router.deliver(data, raw, at, now)
-            return
-        self.placeless = True
-        seam.from_new((data, raw, at))
+        place = self._place(data)
+        self.placeless = self.placeless or place is None
+        seam.from_new(place, (data, raw, at))
         if seam.size > FURTHEST:
             # It would cost too much memory, and who is that far behind has other troubles.
             self.broke(self.carrier, LineLost(f"the second line is {seam.size} messages away from the first"))
 
-    def _has_place(self, data: Data) -> bool:
-        return self._old.speech.dialect.extended and bool(data.stream and data.epoch and data.offset)
+    def _place(self, data: Data) -> Place | None:
+        if self._old.speech.dialect.extended and data.stream and data.epoch and data.offset:
+            return data.stream, data.epoch, data.offset
+        return None
 
     def _answered(self, identifier: str) -> None:
         self._asked.discard(identifier)

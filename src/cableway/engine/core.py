@@ -182,7 +182,7 @@ class Engine:
         rung = self.up.rung
         effects = self.line.happen(Happening.WELCOMED, now)
         self.overseer.line_up(facts)
-        self.dials.welcomed(rung, now)
+        self.dials.welcomed(now, extended=speech.dialect.extended)
         self.sessions.welcomed(welcome, extended=speech.dialect.extended)
         again, self._connected_before = self._connected_before, True
         transport = self.dials.transport.name

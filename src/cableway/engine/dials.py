@@ -12,15 +12,15 @@ from cableway.engine.carrier import Carrier
 from cableway.engine.dialing import Dialer, check_protocol, dial_failure
 from cableway.engine.negotiation import Negotiation
 from cableway.engine.speech import Speech
-from cableway.errors import CableError, ConnectError, HandshakeRefused, NotOffered, UnsupportedProtocol
+from cableway.errors import CableError, ConnectError, HandshakeRefused, NotOffered, UnsupportedProtocol, UsageError
 from cableway.events import Connecting
 from cableway.host.network import way_out
 from cableway.policies.classify import Cause, classify
 from cableway.policies.ladder import Ladder
 from cableway.redact import redact_url
 from cableway.states import State
-from cableway.transports.chain import check_sends, command_limit, sends
-from cableway.wire.subprotocols import BASE_JSON
+from cableway.transports.chain import able, check_sends, command_limit, sends
+from cableway.wire.subprotocols import BASE_JSON, subprotocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -46,11 +46,11 @@ class Dials:
         self.count: int = 0
         """Dials so far."""
         fallback = engine.settings.fallback
-        self.transports: Sequence[Transport] = fallback.transports
+        self.transports: Sequence[Transport] = able(fallback.transports, subprotocol(engine.settings.protocol))
         """The best one first."""
         self.ladder: Ladder = Ladder([transport.name for transport in self.transports], fallback.times, random)
         """Which of them is dialled."""
-        self._negotiations = [Negotiation(engine.settings.protocol) for _ in self.transports]
+        self._negotiation = Negotiation(engine.settings.protocol)
         self._engine = engine
         self._task: asyncio.Task[None] | None = None
 
@@ -125,9 +125,9 @@ class Dials:
         if task is not None and task is not asyncio.current_task(self._engine.home.loop):
             task.cancel()
 
-    def welcomed(self, rung: int, now: float) -> None:
-        """The server has welcomed us on the line that counts."""
-        self._negotiations[rung].welcomed()
+    def welcomed(self, now: float, *, extended: bool) -> None:
+        """The server has welcomed us on the line that counts, which speaks the *extended* protocol or not."""
+        self._negotiation.welcomed(extended=extended)
         self.ladder.came_up(now)
 
     def served(self) -> None:
@@ -165,7 +165,7 @@ class Dials:
         refusal = error if isinstance(error, HandshakeRefused) else error.__cause__
         if not isinstance(refusal, HandshakeRefused) or isinstance(refusal, NotOffered):
             return False
-        return self._negotiations[self.ladder.at].refused(refusal.status)
+        return self._negotiation.refused(refusal.status)
 
     async def _dial(self, carrier: Carrier) -> None:
         engine = self._engine
@@ -198,7 +198,7 @@ class Dials:
             await gate.wait(host)
 
     async def _open(self, carrier: Carrier, counts: Callable[[], bool], *, beside: bool = False) -> None:
-        engine, negotiation = self._engine, self._negotiations[carrier.rung]
+        engine, negotiation = self._engine, self._negotiation
         request = await self.dialer.request(negotiation.offer, engine.overseer.params)
         request = await engine.credentials.carry(request)
         if not beside:
@@ -214,6 +214,11 @@ class Dials:
                 raise
             what = "the server speaks the base protocol, whatever is offered: it gets that with the next dial"
             raise ConnectError(request.url, what) from error
+        except UsageError as error:
+            if carrier.rung == 0:
+                raise
+            # What a lesser transport cannot do with what the user gave is no reason to give the cable up.
+            raise ConnectError(request.url, f"{self.transports[carrier.rung].name} cannot be used: {error}") from error
         engine.overseer.moved()
         if not counts():
             connection.abort()

@@ -27,6 +27,7 @@ def figures(engine: Engine) -> CableStats:
         malformed=counts.get("malformed", 0),
         unknown=counts.get("unknown type", 0),
         dials=engine.dials.count,
+        transport=engine.dials.transport.name,
         endpoints={} if endpoints is None else {redact_url(url): n for url, n in endpoints.health.items()},
         round_trip=engine.overseer.vitals.round_trip,
         jitter=engine.overseer.vitals.jitter,

@@ -1,9 +1,9 @@
 """How a line is handed over to the next: for a fresh token, if the user wants it so, and for a better transport.
 
 A line is handed over in this order: the next one is opened beside it, and asked for every subscription; both are heard
-from then on, and what both bring counts once. When all are confirmed, what was under way has had the time to arrive,
-and the last command the time to be run, the old one is closed. Should any of it fail, the old line goes on, and the
-token, or the transport, waits for another time.
+from then on, and what both bring counts once. When all are confirmed, the old one has shown that it lived until then,
+what was under way has had the time to arrive, and the last command the time to be run, the old one is closed. Should
+any of it fail, the old line goes on, and the token, or the transport, waits for another time.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cableway.engine.beside import Beside
+from cableway.engine.beside import Beside, Trailing
 from cableway.engine.farewell import quiet
-from cableway.errors import CableError
+from cableway.errors import CableError, LineStale
 from cableway.events import HandedOver
 from cableway.policies.classify import as_refusal
 from cableway.policies.line import Happening
@@ -34,6 +34,15 @@ STRAGGLERS = 0.5
 """Seconds for which the old line is heard after the last confirmation on the new one: what was under way arrives.
 
 A line on which messages wait to be fetched is heard for that much longer: its connection has ``message_latency``."""
+
+LIFE = 60.0
+"""Seconds in which the old line has to show that it lives; mostly its monitor is sooner to drop it."""
+
+LOOK = 0.1
+"""Seconds between two looks whether it has."""
+
+ROUNDS = 5
+"""How often, at most, all of that is done again because somebody has subscribed meanwhile."""
 
 LONGEST_QUIET = 5.0
 """Seconds, at most, that a pause between commands is waited for: some programs never make one."""
@@ -140,15 +149,17 @@ class HandOver:
     async def _hand_over(self, old: Carrier, rung: int) -> None:
         engine = self._engine
         beside = self._beside = Beside(engine, old, rung)
-        lag = float(getattr(old.connection, "message_latency", 0.0))
         ready = False
         try:
             await engine.dials.open_beside(beside.carrier)
             await beside.until_ready()
-            await asyncio.sleep(STRAGGLERS + lag)
-            await self._quiet(old)
-            # Somebody may have subscribed meanwhile.
-            await beside.until_ready()
+            for _ in range(ROUNDS):
+                known = len(beside.moved)
+                await self._overlap(old)
+                # Somebody may have subscribed meanwhile: that, too, is to be heard on both for a while.
+                await beside.until_ready()
+                if len(beside.moved) <= known:
+                    break
             ready = True
         finally:
             self._beside = None
@@ -158,15 +169,36 @@ class HandOver:
         self._replace(beside, old)
         await self._see_off(old)
 
+    async def _overlap(self, old: Carrier) -> None:
+        """Hear both lines until what was under way on the old one has arrived, and it has shown that it lives.
+
+        Raises:
+            LineStale: It has not. What it may have failed to bring is then for a new dial to recover.
+        """
+        confirmed = self._engine.home.now()
+        await asyncio.sleep(STRAGGLERS + _latency(old))
+        read_since = confirmed
+        while old.connection.last_received <= confirmed:
+            now = self._engine.home.now()
+            if self._engine.hub.router.paused:
+                read_since = now
+            if now > read_since + LIFE:
+                raise LineStale(LIFE, "the line to be replaced showed no sign of life")
+            await asyncio.sleep(LOOK)
+        await self._quiet(old)
+
     def _replace(self, beside: Beside, old: Carrier) -> None:
         engine, now = self._engine, self._engine.home.now()
         speech = beside.carrier.speech
-        known = speech.dialect.extended and not beside.placeless
+        spread = STRAGGLERS + _latency(beside.carrier)
+        ahead, late = beside.ahead, beside.late(now - spread)
+        known = speech.dialect.extended and not beside.placeless and not late
         event = HandedOver(Recovery.COMPLETE if known else Recovery.UNKNOWN)
-        ahead = beside.ahead
         old.retire()
-        engine.carrier = beside.carrier
-        beside.carrier.owner, beside.carrier.hub = engine, engine.hub
+        carrier = engine.carrier = beside.carrier
+        carrier.owner, carrier.hub = engine, engine.hub
+        if late:
+            carrier.hub = Trailing(engine.hub, late, now + spread, lambda: setattr(carrier, "hub", engine.hub))
         engine.credentials.beside_ended(None)
         effects = engine.line.happen(Happening.HANDED_OVER, now)
         rung, transport = beside.carrier.rung, engine.dials.transports[beside.carrier.rung]
@@ -191,3 +223,8 @@ class HandOver:
             await asyncio.sleep(old.quiet_at - engine.home.now())
         finally:
             engine.farewells.say_later(old, engine.settings.write_timeout)
+
+
+def _latency(carrier: Carrier) -> float:
+    """Return the seconds that messages may wait to be fetched by *carrier*."""
+    return float(getattr(carrier.connection, "message_latency", 0.0))

@@ -24,6 +24,9 @@ _PRO: Final = (
     "protocol='auto'"
 )
 
+REFUSALS: Final = 3
+"""In a row, after which a server is doubted to speak the extended protocol still."""
+
 _OF_OTHER_MEANING: Final = frozenset({401, 403, 404, 407, 408, 429})
 """Client errors that have little to do with what was offered."""
 
@@ -48,6 +51,9 @@ class Negotiation:
         self._plain = False
         # Whether the base protocol has been welcomed after the extended one was refused.
         self._proven = False
+        # Refusals that it takes to doubt the extended protocol, and those so far.
+        self._believed = 1
+        self._refusals = 0
 
     @property
     def offer(self) -> tuple[str, ...]:
@@ -90,10 +96,19 @@ class Negotiation:
         """
         if self._proven or self._fixed is not None:
             return False
+        doubtful = 400 <= status < 500 and status not in _OF_OTHER_MEANING
+        self._refusals = self._refusals + 1 if doubtful else 0
         # Refused again with the base protocol, it was not for that.
-        self._plain = not self._plain and 400 <= status < 500 and status not in _OF_OTHER_MEANING
+        self._plain = not self._plain and doubtful and self._refusals >= self._believed
         return self._plain
 
-    def welcomed(self) -> None:
-        """The server welcomed us: what was offered is what it wants."""
+    def welcomed(self, *, extended: bool) -> None:
+        """The server welcomed us, on a line that speaks the *extended* protocol or not: it wants what was offered.
+
+        Refusals of one that has spoken the extended protocol come from something in between, as a rule; it takes
+        several of them to think that it is another server now.
+        """
         self._proven = self._plain
+        self._refusals = 0
+        if extended:
+            self._believed = REFUSALS

@@ -320,6 +320,8 @@ class Overseer:
             self.oversight.tell(lambda monitor: monitor.suspect(now, change.slept))
         if certain:
             self._doubted_at = now
+        if change.network:
+            engine.dials.ladder.moved(now)
         if change.network and self._is_cut_off():
             engine.failed(LineClosed(None, "this machine has not the address any more from which it was opened"))
             self._hasten(now)

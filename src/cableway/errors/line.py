@@ -22,11 +22,11 @@ class LineClosed(LineLost):
     ) -> None:
         self.code = code
         self.reason = reason
-        self.hint = hint
+        self.hint: str = hint or getattr(error, "hint", "")
         told = f"with code {code}" if code is not None else "without a word"
         why = f" ({printable(reason)})" if reason else ""
         cause = f": {type(error).__name__}" if error is not None else ""
-        way_out = f". {hint}" if hint else ""
+        way_out = f". {self.hint}" if self.hint else ""
         super().__init__(f"the line was closed {told}{why}{cause}{way_out}")
         self.__cause__: BaseException | None = error
 

@@ -35,7 +35,7 @@ class MessageTooLarge(UsageError):
         self.limit = limit
         super().__init__(
             f"the command is {size} bytes and the limit is {limit}: AnyCable closes a line on which more arrives. "
-            f"Send less at once, or raise max_command_size= if your server allows it"
+            f"Send less at once, or raise max_command_size= (long polling: max_request_size=) if your server allows it"
         )
 
 

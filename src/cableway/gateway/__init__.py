@@ -12,6 +12,7 @@ except ImportError as _error:
 
 from cableway.gateway.channel import Channel, action, periodically
 from cableway.gateway.connection import Connection, Request
+from cableway.gateway.faults import Fault, Faults
 from cableway.gateway.gateway import Gateway
 from cableway.gateway.options import GatewayOptions, OptionSpec, option_specs, options_from_mapping
 from cableway.gateway.stats import GatewayStats
@@ -20,6 +21,8 @@ from cableway.gateway.tokens import TokenDesk
 __all__ = [
     "Channel",
     "Connection",
+    "Fault",
+    "Faults",
     "Gateway",
     "GatewayOptions",
     "GatewayStats",

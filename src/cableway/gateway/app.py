@@ -15,7 +15,10 @@ from cableway.auth.signing import broadcast_key
 from cableway.errors import MalformedFrame
 from cableway.gateway.admission import Answer
 from cableway.gateway.api import Api
+from cableway.gateway.connection import last_of
 from cableway.gateway.events import EventStreams
+from cableway.gateway.faults import doors
+from cableway.gateway.faults.effects import Asked
 from cableway.gateway.origins import origin_rule
 from cableway.gateway.polling import Polling
 from cableway.gateway.publications import Posted, RemoteDisconnect, read_publication
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from random import Random
 
+    from cableway.gateway.faults.impairment import Impairment
+    from cableway.gateway.faults.rules import OrderBook
     from cableway.gateway.house import House
     from cableway.gateway.options import GatewayOptions
     from cableway.gateway.tokens import TokenDesk
@@ -62,6 +67,8 @@ class WebSocketLine:
         self._transport = transport
         self._answered = asyncio.Event()
         self._said_goodbye = False
+        self.impairment: Impairment | None = None
+        """What faults do to it; ``None``: nothing."""
 
     async def messages(self) -> AsyncIterator[bytes]:
         """Read messages until the line is closed."""
@@ -70,17 +77,40 @@ class WebSocketLine:
                 # Opcodes do not matter: AnyCable reads JSON from binary messages, too.
                 if message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
                     yield message.data
+                elif message.type is WSMsgType.PING and not self._silent:
+                    await self._socket.pong(message.data)
         finally:
             self._answered.set()
-        if not self._said_goodbye:
+        if self._silent:
+            self.abort()
+        elif not self._said_goodbye:
             await self._socket.close()
 
     async def send(self, frame: bytes) -> None:
         """Write one message; wait while the client does not read."""
+        if self.impairment is None:
+            await self._socket.send_frame(frame, self._type)
+        else:
+            await self.impairment.send(frame)
+
+    def wire_size(self, frame: bytes) -> int:
+        """Tell how many bytes the message is, with its header and before any compression."""
+        return len(_frame_header(frame, self._type)) + len(frame)
+
+    async def write(self, frame: bytes) -> None:
+        """Write one message, whatever the faults."""
         await self._socket.send_frame(frame, self._type)
+
+    async def write_part(self, frame: bytes, size: int) -> None:
+        """Write as many bytes of it, uncompressed."""
+        if self._transport is not None and size:
+            self._transport.write((_frame_header(frame, self._type) + frame)[:size])
 
     async def close(self, code: int, reason: str) -> None:
         """Say goodbye, and wait a little for the answer."""
+        if self.impairment is not None and self.impairment.silent:
+            await self.impairment.stay_silent()
+            return
         self._said_goodbye = True
         await self._socket.send_frame(struct.pack("!H", code) + reason.encode(), WSMsgType.CLOSE)
         try:
@@ -96,15 +126,20 @@ class WebSocketLine:
         if self._transport is not None:
             self._transport.abort()
 
+    @property
+    def _silent(self) -> bool:
+        return self.impairment is not None and self.impairment.silent
+
 
 class GatewayApp:
     """The request handlers, tied to what the sessions share."""
 
-    def __init__(self, house: House, random: Random, tokens: TokenDesk) -> None:
+    def __init__(self, house: House, random: Random, tokens: TokenDesk, orders: OrderBook) -> None:
         self._house = house
         self._options = house.options
         self._random = random
         self._tokens = tokens
+        self._doors = doors.Doors(orders, house)
         self._key = publication_key(house.options)
         self._origins = origin_rule(
             house.options.allowed_origins, any_origin=house.options.public, bound_to=house.options.host
@@ -113,15 +148,15 @@ class GatewayApp:
     def build(self) -> web.Application:
         """Build the aiohttp application."""
         app = web.Application(client_max_size=PUBLICATION_LIMIT)
-        app.router.add_get(self._options.path, self.connect, allow_head=False)
+        app.router.add_get(self._options.path, self._doors.guard(self.connect, doors.upgrade), allow_head=False)
         app.router.add_get(self._options.health_path, _health)
         app.router.add_get(self._options.policy_path, self.policy)
         if self._options.token_path is not None:
             app.router.add_post(self._options.token_path, self._tokens.answer)
         app.router.add_route("*", self._options.http_broadcast_path, self.publish)
         Api(self._house, self.post).add_to(app)
-        EventStreams(self._house, self._random, self._turned_away).add_to(app)
-        Polling(self._house, self._turned_away).add_to(app)
+        EventStreams(self._house, self._random, self._turned_away, self._doors).add_to(app)
+        Polling(self._house, self._turned_away, self._doors).add_to(app)
         app.on_response_prepare.append(_hide_server)
         return app
 
@@ -133,6 +168,7 @@ class GatewayApp:
         socket = web.WebSocketResponse(
             timeout=CLOSE_TIMEOUT,
             autoclose=False,
+            autoping=False,
             compress=self._options.enable_ws_compression,
             # aiohttp refuses what reaches its limit, AnyCable what exceeds it.
             max_msg_size=self._options.max_message_size + 1,
@@ -145,7 +181,8 @@ class GatewayApp:
         terms = self._terms(chosen, request.query)
         line = WebSocketLine(socket, request.transport, binary=terms.binary)
         session = Session(self._house, describe(request), line, terms)
-        await session.serve(line.messages())
+        with self._doors.line(line, Asked.UPGRADE):
+            await session.serve(line.messages())
         return socket
 
     async def policy(self, request: web.Request) -> web.Response:
@@ -236,8 +273,8 @@ class GatewayApp:
         rails = options.flavour == "rails"
         # Rails takes no wishes.
         wishes: Mapping[str, str] = {} if rails else query
-        interval, wish = options.ping_interval, wishes.get("pi")
-        if wish is not None and WHOLE_NUMBER.fullmatch(wish):
+        interval, wish = options.ping_interval, last_of(wishes, "pi")
+        if WHOLE_NUMBER.fullmatch(wish):
             interval = float(wish)
         elif wish:
             log.warning("the ping interval that a client asks for is no whole number: ignored")
@@ -245,7 +282,7 @@ class GatewayApp:
         pings = PingPlan(
             interval,
             self._random.uniform(0.5, 1.5),
-            wishes.get("ptp") or options.ping_timestamp_precision,
+            last_of(wishes, "ptp") or options.ping_timestamp_precision,
             options.pong_timeout if agreed.extended else 0.0,
         )
         codec = codec_for(agreed, server=True)
@@ -281,6 +318,13 @@ def choose_subprotocol(offers: list[str], flavour: str = "strict") -> str | None
         return next((name for name in offered if name in (SUBPROTOCOL, UNSUPPORTED)), None)
     spoken = (one.name for one in ALL if encoding_available(one.encoding))
     return next((name for name in spoken if name in offered), None)
+
+
+def _frame_header(frame: bytes, kind: WSMsgType) -> bytes:
+    first, size = 0x80 | kind, len(frame)
+    if size < 126:
+        return bytes((first, size))
+    return struct.pack("!BBH", first, 126, size) if size < 65_536 else struct.pack("!BBQ", first, 127, size)
 
 
 def _without_subprotocols(request: web.Request) -> web.BaseRequest:

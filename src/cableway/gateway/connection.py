@@ -33,6 +33,15 @@ class Request:
     """The address of the peer: a proxy's, where there is one."""
 
 
+def last_of(query: Mapping[str, str], name: str) -> str:
+    """Return the value of *name*, the last where it is given more than once; empty where it is not.
+
+    So AnyCable reads what a session is to be like (``sid``, ``pi``, ``ptp``). Of tokens, and of what an event stream
+    asks for, it takes the first.
+    """
+    return dict(query.items()).get(name, "")
+
+
 class Outlet(Protocol):
     """What a connection needs of its session and gateway."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs, web
@@ -16,8 +17,10 @@ from cableway.errors import MalformedFrame
 from cableway.gateway.cors import Cors
 from cableway.gateway.event_codec import EventCodec
 from cableway.gateway.event_request import commands_of_body, commands_of_query, wants_raw
+from cableway.gateway.faults import doors
+from cableway.gateway.faults.effects import Asked
 from cableway.gateway.session import Session, Terms, dialect_of
-from cableway.gateway.visitor import BodyRefused, describe, read_body, watching
+from cableway.gateway.visitor import BodyRefused, abort, describe, read_body, watching
 from cableway.wire.server_pulse import PingPlan
 from cableway.wire.server_session import Verdict
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
     from random import Random
 
+    from cableway.gateway.faults.doors import Doors
+    from cableway.gateway.faults.impairment import Impairment
     from cableway.gateway.house import House
 
 BODY_LIMIT: Final = 65_536
@@ -61,6 +66,8 @@ class EventLine:
         self._response: web.StreamResponse | None = None
         self._opened = asyncio.Event()
         self._over = asyncio.Event()
+        self.impairment: Impairment | None = None
+        """What faults do to it; ``None``: nothing."""
 
     # What the session tells ------------------------------------------------------------------------------------------
 
@@ -92,11 +99,14 @@ class EventLine:
             self._waiting += len(frame)
             return
         await self._opened.wait()
-        if frame and self._response is not None:
-            await self._response.write(frame)
+        if frame:
+            await self._send(frame)
 
     async def close(self, code: int, reason: str) -> None:  # noqa: ARG002 - there is no place for it here
         """End the stream; before it began, refuse it."""
+        if self.impairment is not None and self.impairment.silent and self._opened.is_set():
+            await self.impairment.stay_silent()
+            return
         self._decide(REFUSALS.get(code, 401))
         if self._opened.is_set() and self._response is not None:
             await self._response.write_eof()
@@ -107,6 +117,22 @@ class EventLine:
         self._abort()
         self.hang_up()
 
+    # What faults use --------------------------------------------------------------------------------------------------
+
+    def wire_size(self, frame: bytes) -> int:
+        """Tell how many bytes of text it is."""
+        return len(frame)
+
+    async def write(self, frame: bytes) -> None:
+        """Write a whole event, or several."""
+        if self._response is not None:
+            await self._response.write(frame)
+
+    async def write_part(self, frame: bytes, size: int) -> None:
+        """Write as many bytes of it."""
+        if size:
+            await self.write(frame[:size])
+
     # What the request does -------------------------------------------------------------------------------------------
 
     async def open(self, response: web.StreamResponse) -> None:
@@ -116,7 +142,7 @@ class EventLine:
         self._early.clear()
         try:
             if early:
-                await response.write(early)
+                await self._send(early)
         finally:
             self._opened.set()
 
@@ -124,6 +150,12 @@ class EventLine:
         """Learn that the client is gone."""
         self._decide(499)
         self._over.set()
+
+    async def _send(self, text: bytes) -> None:
+        if self.impairment is None:
+            await self.write(text)
+        else:
+            await self.impairment.send(text)
 
     def _decide(self, status: int) -> None:
         if not self.status.done():
@@ -134,9 +166,14 @@ class EventStreams:
     """Answers who asks for events."""
 
     def __init__(
-        self, house: House, random: Random, turned_away: Callable[[web.Request], Awaitable[web.Response | None]]
+        self,
+        house: House,
+        random: Random,
+        turned_away: Callable[[web.Request], Awaitable[web.Response | None]],
+        ways: Doors,
     ) -> None:
         self._house = house
+        self._ways = ways
         self._options = house.options
         self._random = random
         self._turned_away = turned_away
@@ -145,7 +182,7 @@ class EventStreams:
     def add_to(self, app: web.Application) -> None:
         """Serve them, if the options say so."""
         if self._options.sse:
-            app.router.add_route("*", self._options.sse_path, self.answer)
+            app.router.add_route("*", self._options.sse_path, self._ways.guard(self.answer, doors.stream))
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer with AnyCable's statuses; a page of another site with 403, a crowd with 503."""
@@ -168,13 +205,13 @@ class EventStreams:
 
     async def _stream(self, request: web.Request, commands: list[bytes], headers: dict[str, str]) -> web.StreamResponse:
         line = EventLine(
-            subscribes=len(commands), limit=self._options.ws_max_pending_size, abort=lambda: _abort(request)
+            subscribes=len(commands), limit=self._options.ws_max_pending_size, abort=partial(abort, request)
         )
         session = Session(self._house, describe(request), line, self._terms(request), line)
         loop = asyncio.get_running_loop()
         serving = loop.create_task(session.serve(line.messages(commands)), name="cableway gateway: event stream")
         try:
-            with watching(request, line.hang_up):
+            with watching(request, line.hang_up), self._ways.line(line, Asked.STREAM):
                 response = await self._begin(request, line, headers)
                 if response.status == 200:
                     await asyncio.wait([serving])
@@ -207,8 +244,3 @@ async def _commands(request: web.Request) -> list[bytes]:
     if request.method == hdrs.METH_GET:
         return commands_of_query(request.query, request.headers.get("Last-Event-ID", ""))
     return commands_of_body(await read_body(request, BODY_LIMIT))
-
-
-def _abort(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.abort()

@@ -15,6 +15,8 @@ from cableway.gateway import http_log
 from cableway.gateway.app import GatewayApp, disconnect_all
 from cableway.gateway.channel import Channel
 from cableway.gateway.connection import Connection, TokensOnly, identifiers_text
+from cableway.gateway.faults import Faults
+from cableway.gateway.faults.rules import OrderBook
 from cableway.gateway.house import House
 from cableway.gateway.identity import is_weak
 from cableway.gateway.options import GatewayKeywords, GatewayOptions, options_from_mapping
@@ -105,6 +107,9 @@ class Gateway:
         self._random = random or Random()
         self.tokens: TokenDesk = TokenDesk(self.options)
         """Gives tokens at ``token_path``, for demos and tests; and fails to order."""
+        self._orders = OrderBook()
+        self.faults: Faults = Faults(self._orders, self.options)
+        """What goes wrong to order, for tests: refusals, silence, lines that are cut, polls that are lost."""
         self._counters = Counters()
         self._published: PolicyDocument | None = None
         self._policy: PolicyDocument | None = None
@@ -226,7 +231,7 @@ class Gateway:
         await self._clear_away()
         context = _tls(self.options)
         self._house = self._new_house()
-        app = GatewayApp(self._house, self._random, self.tokens).build()
+        app = GatewayApp(self._house, self._random, self.tokens, self._orders).build()
         runner = web.AppRunner(app, handle_signals=False, access_log=None, logger=http_log.log, shutdown_timeout=1.0)
         await runner.setup()
         self._runner = runner

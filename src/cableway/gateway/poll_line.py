@@ -8,7 +8,7 @@ from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from attrs import define
+from attrs import Factory, define
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -25,8 +25,20 @@ HELD_LINES: Final = 64
 class Turn:
     """One request, for as long as it waits."""
 
-    over: bool = False
-    """Whether it waits no more: a later one does, or its client has hung up."""
+    _ended: asyncio.Event = Factory(asyncio.Event)
+
+    @property
+    def over(self) -> bool:
+        """Whether it waits no more: a later one does, or its client has hung up."""
+        return self._ended.is_set()
+
+    def end(self) -> None:
+        """Have it wait no more."""
+        self._ended.set()
+
+    async def ended(self) -> None:
+        """Wait until it waits no more."""
+        await self._ended.wait()
 
 
 class PollLine:
@@ -43,7 +55,8 @@ class PollLine:
         """Whether the client has been let in."""
         self.close_code: int | None = None
         """How the session has ended it, if it has."""
-        self._keepalive = keepalive
+        self.keepalive: float = keepalive
+        """Seconds without any request after which the client counts as gone; 0: with the last one in the house."""
         self._timer: asyncio.TimerHandle | None = None
         self._requests: dict[Turn, Callable[[], None]] = {}
         self._turn: Turn | None = None
@@ -128,11 +141,11 @@ class PollLine:
             self.leave(turn)
             del self._requests[turn]
             if not self._requests and not self._over:
-                self._timer = asyncio.get_running_loop().call_later(self._keepalive, self.end)
+                self._expect_another()
 
     def leave(self, turn: Turn) -> None:
         """Have a request wait no more, as if it had never come: what it would have got is for the next one."""
-        turn.over = True
+        turn.end()
         if self._turn is turn:
             self._turn = None
             self._taking.clear()
@@ -154,7 +167,7 @@ class PollLine:
             flush: Seconds to wait for more.
         """
         if self._turn is not None:
-            self._turn.over = True
+            self._turn.end()
         if turn.over:
             return []
         self._turn = turn
@@ -188,6 +201,12 @@ class PollLine:
                 while not (turn.over or self._over or ready()):
                     self._changed.clear()
                     await self._changed.wait()
+
+    def _expect_another(self) -> None:
+        if self.keepalive:
+            self._timer = asyncio.get_running_loop().call_later(self.keepalive, self.end)
+        else:
+            self.end()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -10,14 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs, web
 
 from cableway.gateway.cors import POLL_ID, Cors
+from cableway.gateway.faults import doors
 from cableway.gateway.poll_line import PollLine
 from cableway.gateway.session import Session, Terms, dialect_of
-from cableway.gateway.visitor import BodyRefused, describe, read_body, watching
+from cableway.gateway.visitor import BodyRefused, abort, describe, read_body, watching
 from cableway.wire.codecs.json import JSONCodec
 from cableway.wire.dialects.extended_server import ExtendedServerDialect
 from cableway.wire.frames import Disconnect
@@ -27,6 +29,7 @@ from cableway.wire.subprotocols import BASE_JSON, EXTENDED_JSON
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from cableway.gateway.faults.doors import Doors
     from cableway.gateway.house import House
     from cableway.wire.subprotocols import Subprotocol
 
@@ -48,8 +51,11 @@ log: logging.Logger = logging.getLogger("cableway.gateway")
 class Polling:
     """Answers who polls."""
 
-    def __init__(self, house: House, turned_away: Callable[[web.Request], Awaitable[web.Response | None]]) -> None:
+    def __init__(
+        self, house: House, turned_away: Callable[[web.Request], Awaitable[web.Response | None]], ways: Doors
+    ) -> None:
         self._house = house
+        self._ways = ways
         self._options = house.options
         self._turned_away = turned_away
         self._cors = Cors(house.options)
@@ -61,7 +67,7 @@ class Polling:
     def add_to(self, app: web.Application) -> None:
         """Serve them, if the options say so."""
         if self._options.poll:
-            app.router.add_route("*", self._options.poll_path, self.answer)
+            app.router.add_route("*", self._options.poll_path, self._ways.guard(self.answer, doors.poll))
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer: 200 with lines, 204 without, 401 where there is no session or must be none; all else is an error."""
@@ -89,7 +95,7 @@ class Polling:
     async def _open(self, request: web.Request, commands: list[bytes], headers: dict[str, str]) -> web.StreamResponse:
         spoken = _protocol(request, rails=self._options.flavour == "rails")
         line = self._enter(request, spoken)
-        with line.request(lambda: _abort(request)) as turn, watching(request, lambda: line.leave(turn)):
+        with line.request(partial(abort, request)) as turn, watching(request, lambda: line.leave(turn)):
             await line.ask(turn, commands)
             flush = self._flush if any(map(bytes.strip, commands)) else 0
             said = await line.fetch(turn, patience=None, flush=flush)
@@ -134,11 +140,13 @@ class Polling:
     ) -> web.StreamResponse:
         if line is None or line.over:
             return self._stale(headers)
-        with line.request(lambda: _abort(request)) as turn, watching(request, lambda: line.leave(turn)):
+        with line.request(partial(abort, request)) as turn, watching(request, lambda: line.leave(turn)):
             await line.ask(turn, commands)
+            doors.cut_once_taken(request)
             said = await line.fetch(turn, patience=self._options.poll_interval, flush=self._flush)
             response = web.Response(status=200 if said else 204, body=b"".join(said) or None, headers=headers)
-            if not await _written(request, response):
+            lost = not turn.over and await doors.lose_answer(request, turn.ended)
+            if not lost and not await _written(request, response):
                 line.put_back(said)
             return response
 
@@ -149,7 +157,8 @@ class Polling:
 
     def _let_go(self) -> None:
         for line in list(self._lines.values()):
-            # Who asks is told why; of the others none will ask again.
+            # Who asks is told why; who hangs up instead, and who is not there, will not ask again.
+            line.keepalive = 0
             if not line.asking:
                 line.end()
 
@@ -168,8 +177,3 @@ async def _written(request: web.Request, response: web.Response) -> bool:
         await response.write_eof()
         return True
     return False
-
-
-def _abort(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.abort()

@@ -16,7 +16,7 @@ from attrs import frozen
 from cableway.auth.jwts import Verified
 from cableway.errors import NotSupported
 from cableway.gateway.cache import KeptSession
-from cableway.gateway.connection import Request, identifiers_text
+from cableway.gateway.connection import Request, identifiers_text, last_of
 from cableway.gateway.desk import Clerk, call
 from cableway.gateway.identity import TurnedAway, read_identifiers
 from cableway.gateway.outbound import Outbound
@@ -270,7 +270,7 @@ class Session:
     def _restore(self) -> bool:
         """Take up the session that the client asks back, before any authentication and in its place: as AnyCable."""
         request, now = self._connection.request, asyncio.get_running_loop().time()
-        sid = request.headers.get(RESTORE_HEADER) or request.query.get("sid") or ""
+        sid = request.headers.get(RESTORE_HEADER) or last_of(request.query, "sid")
         kept = self._house.cache.find(sid, now) if self._restorable and sid else None
         if kept is None:
             return False

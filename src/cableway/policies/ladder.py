@@ -7,7 +7,8 @@ The transports stand in an order, the best one first; each is a rung. The rules:
    is not found, a port that refuses, TLS, an overloaded server) and what is about us (a token, a path) changes nothing.
 2. A transport that the server does not offer is left out for an hour.
 3. A dial with another rung to go to has little time: a black hole costs seconds. Each round over all of them doubles
-   it, up to the time that dials have anyway: on a very slow network nothing would come up else.
+   it, and so does a host that was not reached in it, up to the time that dials have anyway: on a very slow network
+   nothing would come up else.
 4. Lines that are lost young again and again speak against their transport, too.
 5. What carried a line is remembered for the network that it was on, for a while, and dialled first there.
 6. A rung below the first whose dials fail again and again for other reasons is left for the first: what was learned of
@@ -26,6 +27,7 @@ from attrs import define, frozen
 
 from cableway.errors import (
     ConnectError,
+    ConnectTimeout,
     HandshakeCut,
     HandshakeRefused,
     LineClosed,
@@ -35,6 +37,7 @@ from cableway.errors import (
     NotOffered,
     ProxyFailure,
     ServerSilent,
+    UsageError,
 )
 
 if TYPE_CHECKING:
@@ -72,6 +75,9 @@ def blame(error: BaseException) -> Blame:
     """Tell what *error*, which ended a dial, says about the transport."""
     match error:
         case NotOffered():
+            return Blame.NOT_OFFERED
+        case ConnectError(__cause__=UsageError()):
+            # Of all that was given, only this transport cannot do with it.
             return Blame.NOT_OFFERED
         case HandshakeRefused(status=status):
             return Blame.TRANSPORT if 300 <= status < 400 or status in _NO_UPGRADE else Blame.NOTHING
@@ -128,6 +134,8 @@ class Ladder:
         self._absent_until = [float("-inf")] * len(names)
         self._rounds = self._drops = self._vain = self._probes = self._probes_failed = 0
         self._climbed = False
+        # Why each rung was left on the way down that is under way.
+        self._left: dict[int, str] = {}
 
     # Dials
 
@@ -142,6 +150,7 @@ class Ladder:
         if network != self._network:
             self._network = network
             self._rounds = self._drops = self._vain = self._probes_failed = 0
+            self._left.clear()
             self._go(0 if memory is None else memory.rung, "the network is another one")
         return self.at
 
@@ -163,6 +172,12 @@ class Ladder:
         if verdict is not Blame.NOTHING:
             self._down(error, now)
             return
+        if _speaks_against(error):
+            self._dropped(error, now)
+            return
+        if isinstance(error, ConnectTimeout):
+            # The host may be farther away than the little time allows.
+            self._rounds += 1
         self._vain += 1
         if self.at > 0 and self._vain >= IN_VAIN:
             self._memories.pop(self._network, None)
@@ -171,6 +186,7 @@ class Ladder:
     def came_up(self, now: float) -> None:
         """The server has welcomed us."""
         self._rounds = self._vain = 0
+        self._left.clear()
         self._remember(now)
         self._plan_probe(now)
 
@@ -183,9 +199,7 @@ class Ladder:
         if good:
             self.proved()
         elif error is not None and _speaks_against(error):
-            self._drops += 1
-            if self._drops >= DROPS or self._climbed:
-                self._down(error, now)
+            self._dropped(error, now)
 
     def proved(self) -> None:
         """The line is good."""
@@ -193,6 +207,12 @@ class Ladder:
         self._climbed = False
         if self.at == 0:
             self._probes_failed = 0
+
+    def moved(self, now: float) -> None:
+        """The way to the network is another one, and the line has survived that: a better rung may work again."""
+        self._probes_failed = 0
+        if self.probe_at is not None:
+            self._plan_probe(now)
 
     # The way back up
 
@@ -234,8 +254,14 @@ class Ladder:
             self._drops = self._vain = 0
             self._climbed = False
 
+    def _dropped(self, error: CableError, now: float) -> None:
+        self._drops += 1
+        if self._drops >= DROPS or self._climbed:
+            self._down(error, now)
+
     def _down(self, error: CableError, now: float) -> None:
-        why = f"{self.names[self.at]}: {_words(error)}"
+        self._left.pop(self.at, None)
+        self._left[self.at] = f"{self.names[self.at]}: {_words(error)}"
         # That it carried lines once is no reason any more.
         memory = self._memories.get(self._network)
         if memory is not None and memory.rung == self.at:
@@ -245,7 +271,9 @@ class Ladder:
         if not below:
             self._rounds += 1
         nowhere = self.at if self._absent_until[self.at] <= now else 0
-        self._go(next(iter(below or others), nowhere), why)
+        to = next(iter(below or others), nowhere)
+        self._left.pop(to, None)
+        self._go(to, "; ".join(self._left.values()))
 
     def _others(self, now: float) -> list[int]:
         """Return the rungs to go to from here that may be offered, best first."""

@@ -106,7 +106,8 @@ class Transport(Protocol):
     """A way to open lines. One object may open many, one after another or at once.
 
     One that cannot carry commands of any size may have an attribute ``max_command_size``, in bytes, and one that can
-    only subscribe and listen the attribute ``sends = False``, as do its connections.
+    only subscribe and listen the attribute ``sends = False``, as do its connections. One with ``text_only = True`` is
+    left out of a chain where a binary protocol is to be spoken.
     """
 
     @property

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from cableway.transports.base import Transport
     from cableway.types import Seconds
+    from cableway.wire.subprotocols import Subprotocol
 
 
 class Fallback:
@@ -110,6 +111,13 @@ def check_sends(transport: Transport, what: str) -> None:
 def sends(transport: Transport) -> bool:
     """Tell whether *transport* carries commands."""
     return bool(getattr(transport, "sends", True))
+
+
+def able(transports: Sequence[Transport], protocol: Subprotocol | None) -> Sequence[Transport]:
+    """Return those that can carry *protocol*; ``None``: it is chosen with each line. If none can, dials will say so."""
+    if protocol is None or not protocol.binary:
+        return transports
+    return [one for one in transports if not getattr(one, "text_only", False)] or transports
 
 
 def command_limit(transport: Transport, wish: int | None) -> int | None:

@@ -14,7 +14,7 @@ from unittest.mock import patch
 import attrs
 from attrs import frozen
 
-from cableway import Cable, MemoryPositions, OnDemandMonitor, PersistentMonitor, events
+from cableway import Cable, Fallback, MemoryPositions, OnDemandMonitor, PersistentMonitor, events
 from cableway.errors import ConnectTimeout
 from cableway.host.clocks import Clocks
 from cableway.host.network import WayOut
@@ -24,6 +24,7 @@ from tests.simulation.clock import VirtualLoop, run
 from tests.simulation.recovery.oracle import Account, Rules, Verdict, judge
 from tests.simulation.recovery.server import YEAR_2026, Server, ServerOptions, streams_of
 from tests.simulation.recovery.users import Reader
+from tests.simulation.recovery.ways import OBSTACLES, ways_to
 from tests.simulation.recovery.wires import BrokenTransport
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class Plan:
     """Whether users look at the past by themselves."""
     commit: Literal["receipt", "ack"] | None = None
     """When positions are kept for the next process; ``None``: there is no next process."""
+    ways: int = 1
+    """Transports that lead to the server. All but the last one are blocked now and then."""
 
 
 def draw(seed: int) -> Plan:
@@ -173,14 +176,19 @@ class Schedule:
         self.server = Server(Random(plan.seed + 2), plan.server)
         self.server.start()
         self.transport = BrokenTransport(Random(plan.seed + 3), self.server)
+        self.ways = ways_to(self.transport, plan.ways)
         self.cable = self._cable()
         publishing = [self.loop.create_task(self._publish(stream)) for stream in plan.streams]
         await self.cable.open()
         for _ in range(plan.handles):
             self._join()
-        working = [*publishing, self.loop.create_task(self._interfere())]
+        obstructing = self.loop.create_task(self._obstruct())
+        working = [*publishing, obstructing, self.loop.create_task(self._interfere())]
         try:
             await self._break()
+            obstructing.cancel()
+            for way in self.ways:
+                way.block("")
             await self._settle()
         finally:
             for task in working:
@@ -195,7 +203,7 @@ class Schedule:
         self.positions = None if self.plan.commit is None else Positions(self.kept)
         cable = Cable(
             URL,
-            transports=[self.transport],
+            transports=Fallback(self.ways, step_timeout=1.0, probe_after=2.0, probe_limit=6.0, remember=20.0),
             protocol=protocol,
             monitor=monitor,
             dial_gate=None,
@@ -205,8 +213,10 @@ class Schedule:
         clocks = Clocks(self.loop.time, self.loop.time, lambda: YEAR_2026 + self.loop.time())
         watch = HostWatch(self.loop, clocks=clocks, way=lambda: WayOut("10.0.0.1"), netlink=lambda: None)
         engine.settings = attrs.evolve(engine.settings, watch=lambda _: watch)
-        for kind in (events.Connected, events.Disconnected, events.ServerMisbehaved):
+        changes = (events.TransportChanged, events.HandedOver)
+        for kind in (events.Connected, events.Disconnected, events.ServerMisbehaved, *changes):
             cable.on(kind, lambda event: self.tell(str(event)))
+        cable.on(events.HandedOver, lambda _: self.counts.update({"handed over": 1}))
         return cable
 
     # Users
@@ -244,6 +254,21 @@ class Schedule:
                 await self.random.choice(self.readers).look_back()
             if self.plan.on_demand and self.random.random() < 0.5:
                 self.cable.wake()
+
+    async def _obstruct(self) -> None:
+        """Block transports, and clear them again; a blocked one may lose the lines that it carries, or keep them."""
+        random = Random(self.plan.seed + 4)
+        while True:
+            await asyncio.sleep(random.uniform(1.0, 8.0))
+            for way in self.ways[:-1]:
+                way.block(random.choice(OBSTACLES))
+                if way.blocked and random.random() < 0.5:
+                    for wire in way.lines:
+                        wire.cut(random.choice((0, 1, 5, 10**6)))
+            blocked = [way.name for way in self.ways if way.blocked]
+            self.counts["blocked"] += len(blocked)
+            if self.plan.ways > 1:
+                self.tell(f"-- blocked: {blocked}")
 
     # Publishers
 

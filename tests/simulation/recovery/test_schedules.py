@@ -10,10 +10,15 @@ import os
 import sys
 import time
 from collections import Counter
+from typing import TYPE_CHECKING
 
+import attrs
 import pytest
 
-from tests.simulation.recovery.schedule import draw, live
+from tests.simulation.recovery.schedule import Plan, draw, live
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SCALE = float(os.environ.get("CABLEWAY_SOAK_SCALE", "0.1"))
 FIRST = 100_000 * (int(os.environ.get("CABLEWAY_SOAK_SEED", "1")) - 1)
@@ -43,18 +48,45 @@ FOUND = {
 """Seeds that once showed a fault, by what it was about."""
 
 
+FOUND_AT_SEAMS = {
+    "the new line brought what the old one had brought just before": (59, 263),
+    "a line had died unheard before the next one took over": (146,),
+    "the new line was ahead, and the old one was asked for what was under way": (680, 979),
+}
+"""The same, of schedules with several transports."""
+
+
+def with_ways(seed: int) -> Plan:
+    """Draw what *seed* stands for, on a network that blocks all transports but one now and then."""
+    return attrs.evolve(draw(seed), calm=False, ways=2 + seed % 2)
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("share", range(SHARES))
 def test_what_is_seen_is_what_was_published(share: int) -> None:
     """In each schedule each handle sees everything in order, once, or is told of the difference."""
+    counts = live_through(range(FIRST + share, FIRST + SCHEDULES, SHARES), draw)
+    assert counts["seen"] > 10 * counts["schedules"]
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_lines_that_take_over_from_one_another() -> None:
+    """The same, while transports are blocked and cleared: the line falls, and climbs back beside the one that is up."""
+    counts = live_through(range(FIRST, FIRST + SCHEDULES // 4), with_ways)
+    assert counts["handed over"] > counts["schedules"] / 2
+    assert counts["seen"] > 10 * counts["schedules"]
+
+
+def live_through(seeds: range, plan_of: Callable[[int], Plan]) -> Counter[str]:
+    """Live through all of *seeds*, and count what happened."""
     began = time.perf_counter()
     counts: Counter[str] = Counter()
-    seeds = range(FIRST + share, FIRST + SCHEDULES, SHARES)
     failures: list[str] = []
     for seed in seeds:
         try:
-            lived = live(seed)
+            lived = live(seed, plan_of(seed))
         except AssertionError as error:
             failures.append(f"{seed}: {str(error).splitlines()[0]}")
             continue
@@ -63,16 +95,22 @@ def test_what_is_seen_is_what_was_published(share: int) -> None:
         for verdict in lived.verdicts:
             counts.update({"seen": verdict.seen, "missing": verdict.missing, "announced": verdict.announced})
     assert not failures, f"{len(failures)} of {len(seeds)} seeds, such as\n" + "\n".join(failures[:10])
-    assert counts["seen"] > 10 * counts["schedules"]
     took = time.perf_counter() - began
     # For whoever runs it by hand, with -s.
     sys.stderr.write(f"\n{dict(counts)}, {1000 * took / max(1, len(seeds)):.0f} ms each\n")
+    return counts
 
 
 @pytest.mark.parametrize("seed", [seed for seeds in FOUND.values() for seed in seeds])
 def test_what_was_found_once_is_not_found_again(seed: int) -> None:
     """Bugs keep their seeds."""
     live(seed)
+
+
+@pytest.mark.parametrize("seed", [seed for seeds in FOUND_AT_SEAMS.values() for seed in seeds])
+def test_what_was_found_at_seams_once_is_not_found_again(seed: int) -> None:
+    """Bugs keep their seeds."""
+    live(seed, with_ways(seed))
 
 
 def test_a_seed_is_the_same_life_every_time() -> None:

@@ -11,6 +11,7 @@ from cableway import (
     CableError,
     Connected,
     Gap,
+    HandedOver,
     MailboxOverflow,
     MessagesDropped,
     Recovered,
@@ -86,6 +87,7 @@ class Reader:
         subscription.on(Connected, lambda event: self._confirmed(again=event.reconnected))
         subscription.on(MessagesDropped, lambda _: self._dropped())
         subscription.on(Recovered, self._recovered)
+        subscription.on(HandedOver, self._handed_over)
         subscription.on(Gap, self._gap)
         self._fresh = True
         if subscription.state is SubscriptionState.SUBSCRIBED:
@@ -110,6 +112,10 @@ class Reader:
         if event.recovery is Recovery.UNKNOWN:
             self.account.unknown.append(Unknown(self.schedule.loop.time(), self._recovering))
         self._recovering = self._unfinished = None
+
+    def _handed_over(self, event: HandedOver) -> None:
+        if event.recovery is Recovery.UNKNOWN:
+            self.account.unknown.append(Unknown(self.schedule.loop.time()))
 
     def _gap(self, event: Gap) -> None:
         self.schedule.tell(f"{self.account.name}: {event}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,9 @@ async def line(
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     desk.port = runner.addresses[0][1]
-    request = DialRequest(f"http://127.0.0.1:{desk.port}/cable", headers={"X-ANYCABLE-RESTORE-SID": "s1", "x-jid": "t"})
+    request = DialRequest(
+        f"http://127.0.0.1:{desk.port}/cable?room=7", headers={"X-ANYCABLE-RESTORE-SID": "s1", "x-jid": "t"}
+    )
     opening = background(EventStreamTransport(**options).open(request, sink))
     (await desk.visit(0)).say(WELCOME)
     connection = await opening
@@ -96,9 +99,10 @@ async def line(
         await runner.cleanup()
 
 
-def subscribe(name: str) -> bytes:
+def subscribe(name: str, history: Any = None) -> bytes:
     """Write a command."""
-    return json.dumps({"command": "subscribe", "identifier": name}).encode()
+    past = {} if history is None else {"history": history}
+    return json.dumps({"command": "subscribe", "identifier": name, **past}).encode()
 
 
 def event(name: str, value: Any) -> bytes:
@@ -117,6 +121,58 @@ async def test_the_first_request_is_bare_and_each_further_one_brings_subscriptio
         for one in desk.visits:
             assert (one.request.method, one.request.path, one.request.headers["x-jid"]) == ("POST", "/events", "t")
             assert "X-ANYCABLE-RESTORE-SID" not in one.request.headers
+
+
+async def test_one_subscription_is_an_address_where_that_is_wanted(sink: Recorder) -> None:
+    """Before what the address asks for itself, as servers take the first of two; from the last event on."""
+    async with line(sink, method="GET") as (desk, connection):
+        connection.send(subscribe("A b", {"streams": {"room/7": {"epoch": "e", "offset": 4}}, "since": 9}))
+        connection.send(subscribe("B"))
+        first, second = await desk.visit(1), await desk.visit(2)
+        assert first.request.raw_path == "/events?identifier=A%20b&history_since=9&room=7"
+        assert first.request.headers["Last-Event-ID"] == "4/e/room/7"
+        assert second.request.raw_path == "/events?identifier=B&room=7"
+        assert "Last-Event-ID" not in second.request.headers
+        for one in (first, second):
+            headers = one.request.headers
+            assert (one.request.method, one.body, headers["x-jid"]) == ("GET", b"", "t")
+            assert (headers["accept"], headers["cache-control"]) == ("text/event-stream", "no-store")
+            assert "content-type" not in headers
+        assert desk.visits[0].request.method == "POST"
+
+
+async def test_what_no_address_can_say_is_posted(sink: Recorder) -> None:
+    """Two places cannot be one last event."""
+    streams = {name: {"epoch": "e", "offset": 4} for name in "ab"}
+    async with line(sink, method="GET") as (desk, connection):
+        connection.send(subscribe("A", {"streams": streams}))
+        visit = await desk.visit(1)
+        assert (visit.request.method, visit.body) == ("POST", subscribe("A", {"streams": streams}) + b"\n")
+
+
+async def test_bare_messages_arrive_as_frames(sink: Recorder) -> None:
+    """With the place that their ids tell; an event that was cut off is not delivered by half."""
+    async with line(sink, method="GET") as (desk, connection):
+        connection.send(subscribe("A"))
+        visit = await desk.visit(1)
+        visit.say(WELCOME, b'data: {"a":1}\nid: 4/e/s\n\ndata: hi\nid: 5/', b"e/s\n\ndata: lo", None)
+        await sink.end()
+        assert [json.loads(message) for message in sink.messages[1:]] == [
+            {"identifier": "A", "message": {"a": 1}, "stream_id": "s", "epoch": "e", "offset": 4},
+            {"identifier": "A", "message": "hi", "stream_id": "s", "epoch": "e", "offset": 5},
+        ]
+
+
+async def test_an_address_is_in_no_log_text_or_repr(sink: Recorder, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever knows a signed name may listen; the libraries log addresses at their most talkative."""
+    caplog.set_level(logging.DEBUG)
+    async with line(sink, method="GET") as (desk, connection):
+        connection.send(subscribe("s3cr3t", {"streams": {"s3cr3t": {"epoch": "e", "offset": 4}}}))
+        visit = await desk.visit(1)
+        assert "s3cr3t" in visit.request.raw_path + visit.request.headers["Last-Event-ID"]
+        visit.say(503)
+        _, _, error = await sink.end()
+        assert "s3cr3t" not in caplog.text + str(error) + repr(error) + repr(connection)
 
 
 async def test_all_requests_feed_one_sink(sink: Recorder) -> None:

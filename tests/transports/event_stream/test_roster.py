@@ -20,9 +20,9 @@ def said(kind: str, identifier: str = "A", **more: Any) -> ServerEvent:
     return ServerEvent(kind, json.dumps({**typed, "identifier": identifier, **more}).encode())
 
 
-def roster(*names: str, limit: int = 1000) -> Roster:
+def roster(*names: str, limit: int = 1000, gets: bool = False) -> Roster:
     """Make one that was asked for *names*."""
-    made = Roster(limit)
+    made = Roster(limit, gets=gets)
     for name in names:
         made.take(command("subscribe", name))
     return made
@@ -121,4 +121,61 @@ def test_what_an_event_stream_cannot_say_is_dropped() -> None:
     made = Roster(1000)
     for frame in (b'{"command":"pong"}', b'{"command":"ping"}', command("message", "A", data="{}"), b"junk", b"null"):
         assert made.take(frame) == []
+    assert made.due() == []
+
+
+# By address -----------------------------------------------------------------------------------------------------------
+
+
+def test_each_subscription_has_an_address_of_its_own() -> None:
+    """With what it asks of the past."""
+    made = roster("A", "B", gets=True)
+    made.take(command("subscribe", "C", history={"streams": {"s": {"epoch": "e", "offset": 3}}}))
+    due = made.due()
+    assert names(due) == [["A"], ["B"], ["C"]]
+    queries = [bunch.query for bunch in due if bunch.query is not None]
+    assert [(query.text, query.last_event_id) for query in queries] == [
+        ("identifier=A", ""),
+        ("identifier=B", ""),
+        ("identifier=C", "3/e/s"),
+    ]
+
+
+def test_what_no_address_says_is_posted_alone() -> None:
+    """Two places at once; the others do not wait for it."""
+    made = roster("A", gets=True)
+    streams = {name: {"epoch": "e", "offset": 3} for name in "st"}
+    made.take(command("subscribe", "B", history={"streams": streams}))
+    first, second = made.due()
+    assert (first.query is None, second.query is None) == (False, True)
+    assert json.loads(second.body)["history"] == {"streams": streams}
+
+
+def test_a_bare_message_belongs_to_the_only_subscription() -> None:
+    """Its place is its event's id; of several subscriptions nothing would tell whose it is."""
+    (bunch,) = roster("A", gets=True).due()
+    assert [json.loads(frame) for frame in passed(bunch, [ServerEvent("", b"hi", "4/e/s")])] == [
+        {"identifier": "A", "message": "hi", "stream_id": "s", "epoch": "e", "offset": 4}
+    ]
+    (several,) = roster("A", "B").due()
+    assert passed(several, [ServerEvent("", b"hi", "4/e/s")]) == [b"hi"]
+
+
+def test_a_question_by_address_counts_until_its_answer() -> None:
+    """What has a place is of the past; what has none comes by the subscription's own request, too."""
+    made = Roster(1000, gets=True)
+    made.take(command("history", "A", history={"since": 7}))
+    (bunch,) = made.due()
+    assert bunch.query is not None
+    assert bunch.query.text == "identifier=A&history_since=7"
+    told = passed(bunch, [ServerEvent("", b"live"), ServerEvent("", b"old", "3/e/s"), said("confirm_history")])
+    assert [json.loads(frame).get("message") for frame in told] == ["old", None]
+    assert bunch.over
+
+
+def test_who_is_not_wanted_by_address_is_rejected_at_once() -> None:
+    """There is nobody else in the request."""
+    made = roster("A", gets=True)
+    (bunch,) = made.due()
+    assert [json.loads(frame)["type"] for frame in made.refused(bunch)] == ["reject_subscription"]
     assert made.due() == []

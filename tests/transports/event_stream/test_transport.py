@@ -27,16 +27,20 @@ from cableway import (
     UsageError,
 )
 from cableway.gateway import Channel, Gateway
+from cableway.gateway.event_request import commands_of_query
 from cableway.server import mint_token
+from tests.interop.peers.rough import RoughRelay
 from tests.scripted import STEADY
 from tests.transports.polling.house import House, serving, status
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from tests.transports.websocket.peers import Recorder
 
 pytestmark = pytest.mark.looptime
+
+METHODS = pytest.mark.parametrize("method", ["POST", "GET"])
 
 SECRET = "a secret of at least thirty-two bytes"
 
@@ -52,18 +56,20 @@ class Closed(Channel):
 async def listening(events: list[Event] | None = None, **options: Any) -> AsyncIterator[tuple[Gateway, Cable]]:
     """A gateway, and a cable that listens to it."""
     given = {name: options.pop(name) for name in ("token",) if name in options}
+    transport = EventStreamTransport(method=options.pop("method", "POST"))
     async with Gateway(**{"public": True, "sse": True, "channels": [Closed], **options}) as gateway:
-        cable = Cable(gateway.url, transports=[EventStreamTransport()], backoff=STEADY, **given)
+        cable = Cable(gateway.url, transports=[transport], backoff=STEADY, **given)
         if events is not None:
             cable.on(Event, events.append)
         async with cable:
             yield gateway, cable
 
 
-async def test_messages_arrive_in_order_on_many_subscriptions() -> None:
+@METHODS
+async def test_messages_arrive_in_order_on_many_subscriptions(method: str) -> None:
     """Each on its own, and all on one line."""
     events: list[Event] = []
-    async with listening(events) as (gateway, cable):
+    async with listening(events, method=method) as (gateway, cable):
         streams = [await cable.stream(f"s{number}") for number in range(5)]
         for number in range(20):
             for stream in range(5):
@@ -73,9 +79,10 @@ async def test_messages_arrive_in_order_on_many_subscriptions() -> None:
     assert [event.transport for event in events if isinstance(event, Connected)] == ["event_stream"]
 
 
-async def test_a_rejection_is_for_the_one_it_concerns() -> None:
+@METHODS
+async def test_a_rejection_is_for_the_one_it_concerns(method: str) -> None:
     """The others, asked for in the same moment, are confirmed."""
-    async with listening() as (gateway, cable):
+    async with listening(method=method) as (gateway, cable):
         handles = [cable.stream("a"), cable.subscribe("Closed"), cable.stream("b")]
         results = await asyncio.gather(*(_confirmed(handle) for handle in handles), return_exceptions=True)
         assert [type(result) for result in results] == [type(None), SubscriptionRejected, type(None)]
@@ -91,9 +98,10 @@ async def test_nothing_can_be_sent() -> None:
                 await attempt
 
 
-async def test_what_was_published_meanwhile_is_recovered() -> None:
+@METHODS
+async def test_what_was_published_meanwhile_is_recovered(method: str) -> None:
     """The past goes with the request."""
-    async with listening() as (gateway, cable):
+    async with listening(method=method) as (gateway, cable):
         news = await cable.stream("news")
         await gateway.broadcast("news", 1)
         assert (await news.receive(timeout=5)).data == 1
@@ -107,9 +115,58 @@ async def test_what_was_published_meanwhile_is_recovered() -> None:
             assert (await told.get()).recovery is Recovery.COMPLETE
 
 
-async def test_the_past_can_be_looked_at() -> None:
+@METHODS
+async def test_a_stream_that_is_cut_in_the_middle_goes_on_exactly_where_it_was(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often, and wherever in an event: none is lost, none comes twice, none out of turn."""
+    events: list[Event] = []
+    lasts: list[str] = []
+
+    def reads(query: Mapping[str, str], last: str) -> list[bytes]:
+        lasts.append(last.split("/", maxsplit=1)[0])
+        return commands_of_query(query, last)
+
+    monkeypatch.setattr("cableway.gateway.events.commands_of_query", reads)
+    async with Gateway(public=True, sse=True) as gateway, RoughRelay(gateway.port, 1) as relay:
+        transports = [EventStreamTransport(method=method)]  # type: ignore[arg-type]
+        cable = Cable(relay.url, transports=transports, backoff=STEADY)
+        cable.on(Event, events.append)
+        async with cable:
+            news = await cable.stream("news")
+            for number in range(0, 60, 6):
+                await gateway.broadcast("news", {"n": number})
+                # Half of what comes next, then none of the rest; then the line is gone, and more is published.
+                await relay.halve()
+                for later in range(number + 1, number + 4):
+                    await gateway.broadcast("news", {"n": later})
+                await asyncio.sleep(0.05)
+                await relay.reset()
+                await gateway.broadcast("news", {"n": number + 4})
+                await asyncio.sleep(0.05)
+                await gateway.broadcast("news", {"n": number + 5})
+                got = [(await news.receive(timeout=60)).data["n"] for _ in range(6)]
+                assert got == list(range(number, number + 6))
+    assert len([event for event in events if isinstance(event, Connected)]) == 11
+    # Offsets begin with 1: the first of each six was whole, the second was not.
+    assert lasts == (["", *map(str, range(1, 60, 6))] if method == "GET" else [])
+
+
+async def test_values_come_as_they_were_published() -> None:
+    """A bare message does not tell text from what the text says, which is why addresses are not the default."""
+    values: list[Any] = ["hi", "5", "null", '{"a":1}', 5, None, "", {"a": 1}, "a\r\nb"]
+    bare: list[Any] = ["hi", 5, None, {"a": 1}, 5, None, "", {"a": 1}, "a\nb"]
+    for method, expected in (("POST", values), ("GET", bare)):
+        async with listening(method=method) as (gateway, cable), cable.stream("news") as news:
+            for value in values:
+                await gateway.broadcast("news", value)
+            assert [(await news.receive(timeout=5)).data for _ in values] == expected
+
+
+@METHODS
+async def test_the_past_can_be_looked_at(method: str) -> None:
     """By a request of its own, which disturbs nobody."""
-    async with listening() as (gateway, cable), cable.stream("news") as news:
+    async with listening(method=method) as (gateway, cable), cable.stream("news") as news:
         for number in range(3):
             await gateway.broadcast("news", number)
         assert [(await news.receive(timeout=5)).data for _ in range(3)] == [0, 1, 2]
@@ -118,9 +175,10 @@ async def test_the_past_can_be_looked_at() -> None:
         assert (await news.receive(timeout=5)).data == 3
 
 
-async def test_who_left_is_not_sent_anything_any_more() -> None:
+@METHODS
+async def test_who_left_is_not_sent_anything_any_more(method: str) -> None:
     """The request is given up; who comes back makes a new one."""
-    async with listening() as (gateway, cable):
+    async with listening(method=method) as (gateway, cable):
         stays = await cable.stream("stays")
         async with cable.stream("news"):
             pass
@@ -173,6 +231,7 @@ async def test_a_refusal_has_its_error(sink: Recorder, unused_port: int) -> None
     ("options", "text"),
     [
         ({"path": "events"}, "does not begin with a slash"),
+        ({"method": "get"}, "method='get' is none: give 'POST' or 'GET'"),
         ({"max_message_size": 0}, "max_message_size=0 leaves no room"),
     ],
 )

@@ -60,6 +60,21 @@ async def test_a_request_carries_what_it_is_given() -> None:
     assert house.visits[0].body == b"{}\n"
 
 
+@pytest.mark.parametrize(("own", "asked"), [("?a=b%2Fc", "?x=1&a=b%2Fc"), ("", "?x=1")])
+async def test_a_request_without_a_body_asks_by_its_address(own: str, asked: str) -> None:
+    """What it asks stands before what the address has itself: of two of one name servers take the first."""
+    async with (
+        serving() as house,
+        poster(house.url + own, headers={"x-a": "1"}) as one,
+        one.get("x=1", {"x-b": "2"}, 5.0) as answer,
+    ):
+        assert answer.taken
+    request = house.visits[0].request
+    assert (request.method, request.raw_path, house.visits[0].body) == ("GET", f"/lp{asked}", b"")
+    assert (request.headers["x-a"], request.headers["x-b"]) == ("1", "2")
+    assert not {"content-type", "content-length", "transfer-encoding"} & {name.lower() for name in request.headers}
+
+
 async def test_cookies_go_back_and_stay_with_the_jar() -> None:
     """Beside those of the user, and in place of his where the server has set one of that name."""
     jar = CookieJar()

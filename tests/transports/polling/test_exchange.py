@@ -9,7 +9,7 @@ from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cableway.transports.polling.exchange import FIRST_RETRY, End, Exchange
+from cableway.transports.polling.exchange import FIRST_RETRY, SETTLED, STRAYS, End, Exchange, Strays
 from cableway.transports.polling.outbox import Outbox
 from cableway.transports.polling.pace import PACES, Pace
 
@@ -54,21 +54,6 @@ def test_the_first_poll_waits_for_what_the_welcome_brings() -> None:
     assert one.next_at() == 10.05
     one.offer(b"subscribe", 10.01)
     assert one.next_at() == 10.01
-
-
-def test_it_tells_when_commands_wait_for_longer_than_they_usually_have_to() -> None:
-    """And for a while after they have gone, since their answers have had no time yet."""
-    one = exchange(limit=4)
-    one.offer(b"one", 0.0)
-    one.offer(b"two", 1.0)
-    one.begin(0.0)
-    assert not one.is_late(11.0, usual=10)
-    assert one.is_late(11.5, usual=10)
-    one.taken(15.0)
-    one.answered(15.0, busy=False)
-    one.begin(15.0)
-    assert one.is_late(25.0, usual=10)
-    assert not one.is_late(25.5, usual=10)
 
 
 def test_a_body_is_under_the_limit() -> None:
@@ -267,6 +252,39 @@ def test_an_answer_that_breaks_off_has_taken_its_commands() -> None:
     one.broke(2.0)
     assert one.end is End.SWALLOWED
     assert len(one.outbox) == 0
+
+
+# Sessions that are not known ------------------------------------------------------------------------------------------
+
+
+def line_after(strays: Strays, polls: int, silence: float = 0.1) -> bool:
+    """Open a line that is polled so often, and then not known; tell whether that looks like several servers."""
+    one = Exchange(PACE, Outbox(1000), 5.0, interrupts=False, opened_at=0.0, strays=strays)
+    for number in range(polls):
+        answer(one, number * 0.1)
+    one.begin(0.0)
+    return one.unknown(polls * 0.1 + silence)
+
+
+def test_line_after_line_that_is_not_known_is_a_matter_of_several_servers() -> None:
+    """Once may be a restart, and so may be twice."""
+    strays = Strays()
+    told = [line_after(strays, polls) for polls in (0, 1, 5, 0, 2)]
+    assert told == [False] * (STRAYS - 1) + [True] * (len(told) - STRAYS + 1)
+
+
+def test_a_line_that_was_polled_often_was_at_the_right_server() -> None:
+    """Counting begins anew."""
+    strays = Strays()
+    told = [line_after(strays, polls) for polls in (0, 0, SETTLED, 0, 0)]
+    assert told == [False, False, False, False, True]
+
+
+def test_a_session_that_was_not_polled_in_time_has_lapsed() -> None:
+    """That says nothing about servers."""
+    strays = Strays()
+    assert not any(line_after(strays, 1, silence=6.0) for _ in range(10))
+    assert strays.count == 0
 
 
 # Closing --------------------------------------------------------------------------------------------------------------

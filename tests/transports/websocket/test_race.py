@@ -86,7 +86,7 @@ async def test_families_are_tried_by_turns(monkeypatch: pytest.MonkeyPatch) -> N
     four = [(socket.AF_INET, 1, 6, "", ("127.0.0.1", 80))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: [*six, *four])
 
-    assert [address[0] for _, address in await race._addresses("host.example", 80)] == [
+    assert [address[0] for _, address in await race.addresses_of("host.example", 80)] == [
         "::1",
         "127.0.0.1",
         "::2",
@@ -106,4 +106,4 @@ async def test_an_address_needs_no_look_up(monkeypatch: pytest.MonkeyPatch, host
     """So that it works where there is no resolver."""
     monkeypatch.delattr(socket, "getaddrinfo")
 
-    assert await race._addresses(host, 80) == [(family, (host, 80))]
+    assert await race.addresses_of(host, 80) == [(family, (host, 80))]

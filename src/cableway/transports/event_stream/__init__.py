@@ -4,7 +4,9 @@
 
     transport.py   the recipe: options, and the request that opens the line
     roster.py      which subscription is in which request; without I/O
+    query.py       a subscription as the address of a GET, without I/O
     events.py      from bytes to events, without I/O
+    envelope.py    from bare messages to whole frames, without I/O
     connection.py  an open line: one request that says how the server is, and more for the subscriptions
 """
 

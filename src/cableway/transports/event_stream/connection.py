@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cableway.errors import CableError, LineLost, MalformedFrame
 from cableway.transports.event_stream.events import EventParser, EventTooLong
-from cableway.transports.event_stream.roster import Roster, passed
+from cableway.transports.event_stream.roster import passed
 from cableway.transports.http.posting import Broken
 from cableway.transports.http.refusals import refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from cableway.transports.base import Sink
-    from cableway.transports.event_stream.roster import Bunch
+    from cableway.transports.event_stream.roster import Bunch, Roster
     from cableway.transports.http.posting import Answer, Poster
 
 STREAM = "a request for an event stream"
+
+_WANTED: Final = {"accept": "text/event-stream"}
 
 _NOT_WANTED = 400
 """How a server answers whom it does not let subscribe."""
@@ -33,14 +36,16 @@ class EventStreamConnection:
 
     sends = False
 
-    def __init__(self, poster: Poster, sink: Sink, url: str, subprotocol: str | None, *, max_message_size: int) -> None:
+    def __init__(
+        self, poster: Poster, sink: Sink, url: str, subprotocol: str | None, roster: Roster, *, max_message_size: int
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._poster = poster
         self._sink = sink
         self._url = url
         self._subprotocol = subprotocol
         self._max_message_size = max_message_size
-        self._roster = Roster(limit=64_000)
+        self._roster = roster
         self._headers: Mapping[str, str] = {}
         self._heard: dict[Bunch | None, float] = {}
         self._tasks: dict[Bunch | None, asyncio.Task[None]] = {}
@@ -161,9 +166,14 @@ class EventStreamConnection:
             if self._resuming is None:
                 self._read_on()
 
+    def _ask(self, bunch: Bunch | None) -> AbstractAsyncContextManager[Answer]:
+        if bunch is None or bunch.query is None:
+            return self._poster.post(b"" if bunch is None else bunch.body, _WANTED, None)
+        # A stream that somebody on the way has kept is no news.
+        return self._poster.get(bunch.query.text, {**_WANTED, **bunch.query.headers, "cache-control": "no-store"}, None)
+
     async def _listen(self, bunch: Bunch | None) -> None:
-        body = b"" if bunch is None else bunch.body
-        async with self._poster.post(body, {"accept": "text/event-stream"}, None) as answer:
+        async with self._ask(bunch) as answer:
             if answer.status == _NOT_WANTED and bunch is not None:
                 self._take(self._roster.refused(bunch))
                 self._flush()

@@ -16,6 +16,8 @@ class ServerEvent:
     kind: str
     """Its name; empty for a message."""
     data: bytes
+    id: str = ""
+    """Its own id: one without has none, though a browser would still remember that of an earlier one."""
 
 
 class EventParser:
@@ -24,7 +26,7 @@ class EventParser:
     def __init__(self, max_size: int) -> None:
         self._limit = max_size
         self._rest = bytearray()
-        self._kind = ""
+        self._kind = self._id = ""
         self._data: list[bytes] = []
         self._size = 0
         self._began = False
@@ -56,6 +58,8 @@ class EventParser:
         value = value.removeprefix(b" ")
         if name == b"event":
             self._kind = value.decode(errors="replace")
+        elif name == b"id":
+            self._id = value.decode(errors="replace") if b"\0" not in value else self._id
         elif name == b"data":
             self._data.append(value)
             self._size += len(value) + 1
@@ -64,6 +68,6 @@ class EventParser:
         return None
 
     def _end(self) -> ServerEvent | None:
-        kind, data = self._kind, self._data
-        self._kind, self._data, self._size = "", [], 0
-        return ServerEvent(kind, b"\n".join(data)) if data else None
+        event = ServerEvent(self._kind, b"\n".join(self._data), self._id) if self._data else None
+        self._kind, self._id, self._data, self._size = "", "", [], 0
+        return event

@@ -1,6 +1,7 @@
 """Which subscription is in which request, and which events of a request count. Does no I/O.
 
-Rule 1: what is subscribed to in one go shares a request, as far as it fits.
+Rule 1: what is subscribed to in one go shares a request (``POST``), as far as it fits. Where addresses are to say it
+(``GET``), each subscription has a request of its own; one that no address can say is posted alone.
 Rule 2: a request is refused as a whole. It is made anew in two halves then, until the one that the server does not want
 stands alone: that one is rejected.
 Rule 3: a subscription that was left is heard no more, and a request whose subscriptions all were is given up.
@@ -16,10 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import define, field
 
 from cableway.errors import MalformedFrame
+from cableway.transports.event_stream.envelope import Envelope
+from cableway.transports.event_stream.query import Query, query_of
 from cableway.wire.codecs.json import JSONCodec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from cableway.transports.event_stream.events import ServerEvent
 
@@ -37,9 +40,12 @@ class Bunch:
     """By their identifiers."""
     question: bool = False
     """Whether it is only about the past."""
+    query: Query | None = None
+    """How an address says it, where one is to."""
     left: set[str] = field(factory=set)
     answered: bool = False
     """Whether its question was."""
+    _envelope: Envelope | None = field(default=None, init=False)
 
     @property
     def body(self) -> bytes:
@@ -51,19 +57,28 @@ class Bunch:
         """Whether nobody wants it any more."""
         return self.answered or self.left >= self.commands.keys()
 
-    def passes(self, event: ServerEvent) -> bool:
-        """Tell whether *event* counts."""
+    def frame(self, event: ServerEvent) -> bytes | None:
+        """Return the frame of *event*, if it counts."""
         if event.kind in _SESSION:
-            return False
+            return None
+        frame = event.data if event.kind else self._whole(event)
         if self.question:
-            return self._answers(event)
-        return not self.left or _identifier(event.data) not in self.left
+            return frame if self._answers(event.kind, frame) else None
+        return frame if not self.left or _identifier(frame) not in self.left else None
 
-    def _answers(self, event: ServerEvent) -> bool:
-        if event.kind in _ANSWERS:
+    def _whole(self, event: ServerEvent) -> bytes:
+        if len(self.commands) > 1:
+            # Nothing would tell whose it is.
+            return event.data
+        if self._envelope is None:
+            self._envelope = Envelope(next(iter(self.commands)), bare=self.query is not None)
+        return self._envelope.frame(event)
+
+    def _answers(self, kind: str, frame: bytes) -> bool:
+        if kind in _ANSWERS:
             self.answered = True
             return True
-        return not event.kind and not self.answered and "offset" in _mapping(event.data)
+        return not kind and not self.answered and "offset" in _mapping(frame)
 
 
 @define
@@ -72,6 +87,8 @@ class Roster:
 
     limit: int
     """Bytes of a request."""
+    gets: bool = False
+    """Whether addresses are to say what is asked, as far as they can."""
     bunches: list[Bunch] = field(factory=list, init=False)
     """Those whose requests are in flight."""
     _pending: list[Bunch] = field(factory=list, init=False)
@@ -83,12 +100,12 @@ class Roster:
         identifier = str(command.get("identifier", ""))
         match command.get("command"):
             case "subscribe":
-                self._add(identifier, frame)
+                self._add(identifier, command, frame)
             case "unsubscribe":
                 return self._leave(identifier)
             case "history":
                 question = {"command": "subscribe", "identifier": identifier, "history": command.get("history")}
-                self._pending.append(Bunch({identifier: _write(question)}, question=True))
+                self._pending.append(Bunch({identifier: _write(question)}, question=True, query=self._query(question)))
         return []
 
     def due(self) -> list[Bunch]:
@@ -116,12 +133,18 @@ class Roster:
         if bunch in self.bunches:
             self.bunches.remove(bunch)
 
-    def _add(self, identifier: str, frame: bytes) -> None:
+    def _add(self, identifier: str, command: Mapping[str, Any], frame: bytes) -> None:
+        if self.gets:
+            self._pending.append(Bunch({identifier: frame}, query=self._query(command)))
+            return
         bunch = self._open
         if bunch is None or identifier in bunch.commands or len(bunch.body) + len(frame) + 1 > self.limit:
             bunch = self._open = Bunch({})
             self._pending.append(bunch)
         bunch.commands[identifier] = frame
+
+    def _query(self, command: Mapping[str, Any]) -> Query | None:
+        return query_of(command) if self.gets else None
 
     def _leave(self, identifier: str) -> list[Bunch]:
         for bunch in (*self.bunches, *self._pending):
@@ -132,7 +155,9 @@ class Roster:
 
 def passed(bunch: Bunch | None, events: Iterable[ServerEvent]) -> list[bytes]:
     """Return the frames that count of *events*; ``None`` stands for the request that opened the line."""
-    return [event.data for event in events if bunch is None or bunch.passes(event)]
+    if bunch is None:
+        return [event.data for event in events]
+    return [frame for event in events if (frame := bunch.frame(event)) is not None]
 
 
 def _mapping(frame: bytes) -> dict[str, Any]:

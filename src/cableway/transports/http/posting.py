@@ -10,6 +10,7 @@ from cableway.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
+    from contextlib import AbstractAsyncContextManager
     from http.cookiejar import CookieJar
 
     import httpx2
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 STALL: Final = 10.0
 """Seconds in which the next part of a request must be written."""
 
-_OWN: Final = {"content-type": "text/plain; charset=utf-8", "accept-encoding": "identity", "user-agent": "cableway"}
-"""The type is the one that browsers send with such a body: what stands on the way has seen it before."""
+_OWN: Final = {"accept-encoding": "identity", "user-agent": "cableway"}
+
+_TYPE: Final = {"content-type": "text/plain; charset=utf-8"}
+"""That which browsers send with such a body: what stands on the way has seen it before."""
 
 
 class Unsent(Exception):
@@ -83,25 +86,40 @@ class Poster:
             )
             raise UsageError(msg) from None
 
-    @asynccontextmanager
-    async def post(self, body: bytes, headers: Mapping[str, str], answer_within: float | None) -> AsyncIterator[Answer]:
+    def post(
+        self, body: bytes, headers: Mapping[str, str], answer_within: float | None
+    ) -> AbstractAsyncContextManager[Answer]:
         """Send a request and give the answer once its head has come. Cancelled, it drops the connection.
 
         Raises:
             Unsent: It did not reach the server.
             Broken: What became of it is not known.
         """
+        return self._ask("POST", self._way.address.target, body, {**_TYPE, **headers}, answer_within)
+
+    def get(
+        self, query: str, headers: Mapping[str, str], answer_within: float | None
+    ) -> AbstractAsyncContextManager[Answer]:
+        """Send a request that has no body, *query* standing before what the address asks for; else as :meth:`post`."""
+        path, _, rest = self._way.address.target.partition(b"?")
+        target = b"?".join((path, b"&".join(filter(None, (query.encode(), rest)))))
+        return self._ask("GET", target, None, headers, answer_within)
+
+    @asynccontextmanager
+    async def _ask(
+        self, method: str, target: bytes, body: bytes | None, headers: Mapping[str, str], answer_within: float | None
+    ) -> AsyncIterator[Answer]:
         import httpx2
 
         sent = {**self._way.headers, **_OWN, **headers}
         given = sent.pop("cookie", "")
         request = self._client.build_request(
-            "POST",
+            method,
             self._way.address.bare,
             content=body,
             headers=sent,
             timeout=httpx2.Timeout(answer_within, connect=self._way.connect_timeout, write=STALL),
-            extensions={"target": self._way.address.target},
+            extensions={"target": target},
         )
         if given:
             request.headers["cookie"] = merged_cookies(given, request.headers.get("cookie", ""))

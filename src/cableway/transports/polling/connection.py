@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import field, frozen
 
+from cableway.transports.ending import await_end
 from cableway.transports.polling.courier import Courier
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class PollingConnection:
     @property
     def jammed(self) -> bool:
         """Whether commands wait for longer, or did until a moment ago: there are more than polls take along."""
-        return self._exchange.is_late(self._loop.time(), self.command_latency + self._exchange.longest_pause)
+        return self._exchange.outbox.is_late(self._loop.time(), self.command_latency + self._exchange.longest_pause)
 
     @property
     def written(self) -> int:
@@ -189,14 +190,7 @@ class PollingConnection:
         self._fall_silent()
         self._exchange.close(self._loop.time())
         self._changed()
-        try:
-            async with asyncio.timeout(timeout):
-                await self._gone.wait()
-        except TimeoutError:
-            pass
-        finally:
-            self.abort()
-        await self._gone.wait()
+        await await_end(self._gone, timeout, self.abort)
 
     def abort(self) -> None:
         """Be gone at once, without a word. May be called again."""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 from attrs import field, frozen
 
 from cableway.auth.providers.response import server_now
-from cableway.errors import CableError, LineLost, MalformedFrame
+from cableway.errors import CableError, HandshakeRefused, LineLost, MalformedFrame, NotAWebSocket, ServerDisconnect
 from cableway.policies.classify import retry_after
 from cableway.transports.http.posting import Broken, Unsent
-from cableway.transports.http.refusals import refused
+from cableway.transports.http.refusals import farewell, refused
 from cableway.transports.polling.exchange import End
 from cableway.transports.polling.lines import LineSplitter, LineTooLong
 
@@ -28,6 +28,19 @@ POLL: Final = "a poll"
 
 GRACE: Final = 10.0
 """Seconds on top of the time that the server holds a poll, for a slow network."""
+
+PAGE: Final = "a web page came in place of an answer to a poll"
+
+PAGE_HINT: Final = "A login page of the network may stand in between: open a browser"
+
+UNKNOWN: Final = "The server does not know the session any more; with the next line it is asked back"
+
+STRAY: Final = (
+    "Line after line, the server does not know a session that was polled in time. Are there several behind a load "
+    "balancer? A polled session is on one of them: the balancer must be sticky, by a cookie (it is kept) or by address"
+)
+
+_PAGES: Final = ("text/html", "application/xhtml")
 
 _BUSY: Final = frozenset({429, 503})
 
@@ -132,10 +145,13 @@ class Courier:
             if self._limit is not None:
                 # From here on it brings messages, and nobody may give it up.
                 self._limit.reschedule(None)
+            if answer.taken and answer.headers.get("content-type", "").lower().startswith(_PAGES):
+                # The server may have had an answer, and what stands in between has kept it.
+                raise Broken from NotAWebSocket(session.url, PAGE, PAGE_HINT, answer.status)
             if answer.taken and answer.readable:
                 self._exchange.taken(self.last_received)
                 self._changed()
-                busy = await self._read(answer)
+                busy = await self._read(answer, self._deliver)
                 # One with messages may have been full, and have left some for the next.
                 self.server_time = None if busy else server_now(answer.headers)
                 self._exchange.answered(self._loop.time(), busy=busy)
@@ -144,20 +160,20 @@ class Courier:
             else:
                 await self._refused(answer)
 
-    async def _read(self, answer: Answer) -> bool:
-        """Hand on the messages of *answer*; tell whether there were any."""
+    async def _read(self, answer: Answer, deliver: Callable[[list[bytes]], None]) -> bool:
+        """Hand the messages of *answer* to *deliver*; tell whether there were any."""
         splitter, busy = LineSplitter(self._session.max_message_size), False
         try:
             while (chunk := await answer.chunk()) is not None:
                 self.last_received = self._loop.time()
                 messages = splitter.feed(chunk)
                 busy = busy or bool(messages)
-                self._deliver(messages)
+                deliver(messages)
         except LineTooLong:
             self.error = MalformedFrame(f"a message of more than {self._session.max_message_size} bytes")
             return busy
         last = splitter.end()
-        self._deliver(last)
+        deliver(last)
         return busy or bool(last)
 
     async def _refused(self, answer: Answer) -> None:
@@ -168,11 +184,28 @@ class Courier:
         elif answer.status >= 500 or answer.taken:
             # What stands in between may have had an answer, and lost it.
             raise Broken from refusal
+        elif answer.status == 401:
+            await self._unknown(answer)
         else:
-            if answer.status == 401 and answer.readable:
-                # The server may say why: that the session has expired, for one.
-                await self._read(answer)
-            self.error = self.error or refusal
+            self.error = refusal
+
+    async def _unknown(self, answer: Answer) -> None:
+        lines: list[bytes] = []
+        if answer.readable:
+            # The server may say why: that the session has expired, for one.
+            with suppress(Broken):
+                await self._read(answer, lines.extend)
+        why = farewell(lines, answer.status)
+        stray = self._is_expiry(why) and self._exchange.unknown(self._loop.time())
+        # That it has expired is not the reason then, and would hide it.
+        self._deliver([line for line in lines if not stray or farewell([line], answer.status) is None])
+        hint = STRAY if stray else UNKNOWN
+        refusal = HandshakeRefused(self._session.url, answer.status, answer.headers, hint=hint, step=POLL)
+        self.error = self.error or refusal
+
+    @staticmethod
+    def _is_expiry(why: CableError | None) -> bool:
+        return why is None or (isinstance(why, ServerDisconnect) and why.reason == "session_expired")
 
     def _explained(self) -> CableError | None:
         end = self._exchange.end

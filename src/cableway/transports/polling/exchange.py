@@ -9,6 +9,8 @@ Rule 4: a response that broke off may have held messages, which nobody can ask f
 to have the server take what it was sent until then, and ends after that: the next line recovers what was missed.
 Rule 5: after an answer with messages the next poll follows as soon as somebody had the time to react to them, after one
 without by the pace, and with a command at once.
+Rule 6: a server that does not know a session that was polled in time has lost it, or another one was asked. Once may be
+a restart; line after line, and each after a few polls, is a load balancer that does not lead to the same server twice.
 """
 
 from __future__ import annotations
@@ -27,6 +29,21 @@ FIRST_RETRY: Final = 0.1
 
 SAFE_SHARE: Final = 0.8
 """Of the time that the server keeps a session between two requests; the rest is for the way there."""
+
+
+STRAYS: Final = 3
+"""Lines in a row whose session was not known, from which on it is told so."""
+
+SETTLED: Final = 10
+"""Polls answered on one line after which it is at the right server: by chance, one of two is found that often in a
+thousand tries."""
+
+
+@define
+class Strays:
+    """Lines in a row, of one transport, whose session was not known though it was polled in time."""
+
+    count: int = 0
 
 
 class End(Enum):
@@ -48,6 +65,7 @@ class Exchange:
     interrupts: bool
     """Whether a poll that only waits is given up for a command."""
     opened_at: float
+    strays: Strays = field(factory=Strays)
     end: End | None = field(default=None, init=False)
     stalled: bool = field(default=True, init=False)
     """Whether more messages could not be kept, or nobody has begun to read: no poll until somebody does."""
@@ -60,9 +78,7 @@ class Exchange:
     _alive_at: float = field(init=False)
     _in_vain: int = field(default=0, init=False)
     _failures: int = field(default=0, init=False)
-    # How long the oldest command of the last request that had any was kept before it, and when that was.
-    _last_wait: float = field(default=0.0, init=False)
-    _last_load: float = field(default=float("-inf"), init=False)
+    _answers: int = field(default=0, init=False)
     # Commands that the server must have taken before a line that lost messages ends; None while none were lost.
     _owed: int | None = field(default=None, init=False)
 
@@ -89,13 +105,6 @@ class Exchange:
         """Whether the poll in flight is to be given up."""
         return self.waits and (self.closing or (self.interrupts and self.outbox.waiting))
 
-    def is_late(self, now: float, usual: float) -> bool:
-        """Tell whether commands wait, or waited until *usual* seconds ago, for longer than they *usual*ly have to."""
-        since = self.outbox.waiting_since
-        if since is not None and now - since > usual:
-            return True
-        return self._last_wait > usual and now - self._last_load <= usual
-
     # What happens
 
     def offer(self, frame: bytes, now: float) -> None:
@@ -107,10 +116,7 @@ class Exchange:
     def begin(self, now: float) -> bytes:
         """Make a request, and return its body."""
         self._in_flight, self._taken = True, False
-        since = self.outbox.waiting_since
-        if since is not None:
-            self._last_wait, self._last_load = now - since, now
-        return self.outbox.load()
+        return self.outbox.load(now)
 
     def taken(self, now: float) -> None:
         """The server has answered that it took the request; its messages are on their way."""
@@ -124,6 +130,9 @@ class Exchange:
         """The answer is complete; *busy* if it brought messages."""
         self._settle(now)
         self._failures = 0
+        self._answers += 1
+        if self._answers == SETTLED:
+            self.strays.count = 0
         self._in_vain = 0 if busy else self._in_vain + 1
         self._ready_at = now + min(self.pace.pause(self._in_vain), self._longest)
         if self.outbox.waiting:
@@ -148,6 +157,13 @@ class Exchange:
             self._owed = len(self.outbox)
         self._again(now, self._delay())
         self._end_if_done()
+
+    def unknown(self, now: float) -> bool:
+        """The server does not know the session; tell whether it looks as if requests reached one and another server."""
+        if now - self._alive_at > self.keepalive:
+            return False
+        self.strays.count += 1
+        return self.strays.count >= STRAYS
 
     def interrupted(self, now: float) -> None:
         """The poll was given up for a command."""

@@ -17,6 +17,9 @@ class Outbox:
         self._frames: deque[bytes] = deque()
         self._since: deque[float] = deque()
         self._in_request = 0
+        # How long the oldest one of the last request that had any was kept before it, and when that was.
+        self._last_wait = 0.0
+        self._last_load = float("-inf")
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -42,8 +45,18 @@ class Outbox:
         self._since.append(now)
         self.size += len(frame) + 1
 
-    def load(self) -> bytes:
+    def is_late(self, now: float, usual: float) -> bool:
+        """Tell whether any are kept, or were until *usual* seconds ago, for longer than they *usual*ly have to be."""
+        since = self.waiting_since
+        if since is not None and now - since > usual:
+            return True
+        return self._last_wait > usual and now - self._last_load <= usual
+
+    def load(self, now: float) -> bytes:
         """Return the body of the next request: as many frames as fit, at least one where there is one."""
+        since = self.waiting_since
+        if since is not None:
+            self._last_wait, self._last_load = now - since, now
         body = bytearray()
         for frame in self._frames:
             if body and len(body) + len(frame) + 1 > self._limit:

@@ -13,7 +13,7 @@ from cableway.transports.http.refusals import farewell, no_session, refused, unr
 from cableway.transports.http.way import Ways, spoken_as_text
 from cableway.transports.polling.connection import Buffers, Opened, PollingConnection
 from cableway.transports.polling.courier import POLL_ID, Session
-from cableway.transports.polling.exchange import Exchange
+from cableway.transports.polling.exchange import Exchange, Strays
 from cableway.transports.polling.lines import LineSplitter, LineTooLong
 from cableway.transports.polling.outbox import Outbox
 from cableway.transports.polling.pace import Pace, pace_of
@@ -52,6 +52,7 @@ class LongPollingTransport:
     """
 
     name = "long_polling"
+    text_only = True
 
     def __init__(
         self,
@@ -107,6 +108,7 @@ class LongPollingTransport:
         self._max_message_size = max_message_size
         self._buffers = Buffers(write_limit, read_limit=max_message_size)
         self._cookies = CookieJar()
+        self._strays = Strays()
         self._ways = Ways()
 
     def __repr__(self) -> str:
@@ -152,6 +154,7 @@ class LongPollingTransport:
             self._keepalive,
             interrupts=self._interrupts and extended,
             opened_at=asyncio.get_running_loop().time(),
+            strays=self._strays,
         )
         connection = PollingConnection(poster, exchange, sink, opened, self._buffers)
         try:

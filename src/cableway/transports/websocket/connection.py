@@ -10,6 +10,7 @@ from websockets.exceptions import ProtocolError
 from websockets.protocol import State
 
 from cableway.errors import UsageError
+from cableway.transports.ending import await_end
 from cableway.transports.websocket.pacing import ReadSize, receive_buffer
 
 if TYPE_CHECKING:
@@ -151,14 +152,7 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         self._say_goodbye(code, reason)
         self._fall_silent()
         self._transport.resume_reading()
-        try:
-            async with asyncio.timeout(timeout):
-                await self._gone.wait()
-        except TimeoutError:
-            pass
-        finally:
-            self.abort()
-        await self._gone.wait()
+        await await_end(self._gone, timeout, self.abort)
 
     def abort(self) -> None:
         """Be gone at once, without a word. May be called again."""

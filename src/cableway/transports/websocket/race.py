@@ -31,7 +31,7 @@ async def connect_socket(host: str, port: int) -> socket.socket:
     Raises:
         OSError: The name was not found (:exc:`socket.gaierror`), or no address of it was reached.
     """
-    return await first_to_connect(await _addresses(host, port))
+    return await first_to_connect(await addresses_of(host, port))
 
 
 async def first_to_connect(addresses: Sequence[Address]) -> socket.socket:
@@ -80,8 +80,12 @@ async def _connect(family: socket.AddressFamily, address: Any) -> socket.socket:
     return sock
 
 
-async def _addresses(host: str, port: int) -> list[Address]:
-    """Return the addresses of *host*, families by turns."""
+async def addresses_of(host: str, port: int) -> list[Address]:
+    """Return the addresses of *host*, families by turns. Cancelling it changes nothing.
+
+    Raises:
+        OSError: The name was not found (:exc:`socket.gaierror`).
+    """
     try:
         literal = ipaddress.ip_address(host)
     except ValueError:
