@@ -412,6 +412,8 @@ async def test_lines_that_are_handed_over(fault: str, everything: Everything) ->
             second.welcome()
             await settle()
             second.confirm(chat.identifier)
+            await settle()
+            made.server.send({"type": "ping"})
         elif fault == "unauthorized":
             second.send({"type": "disconnect", "reason": "unauthorized", "reconnect": False})
         elif fault == "cut":

@@ -10,6 +10,7 @@ import pytest
 
 from cableway import (
     ConnectTimeout,
+    HandshakeCut,
     HandshakeRefused,
     HostUnreachable,
     NotAWebSocket,
@@ -72,8 +73,8 @@ def chained(error: Exception, cause: BaseException) -> Exception:
         (httpx2.ConnectTimeout(""), ConnectTimeout, "the host was not reached within 7 s"),
         (httpx2.ReadTimeout(""), ServerSilent, "the request was not answered within 7 s"),
         (httpx2.ProxyError("407 Proxy Authentication Required"), ProxyFailure, "asks for credentials"),
-        (httpx2.RemoteProtocolError("x"), HostUnreachable, "cut before the request was answered"),
-        (None, HostUnreachable, "cut before the request was answered"),
+        (httpx2.RemoteProtocolError("x"), HandshakeCut, "cut before the request was answered"),
+        (None, HandshakeCut, "cut before the request was answered"),
         (chained(httpx2.ConnectError(""), ConnectionRefusedError(111, "")), HostUnreachable, "refused the connection"),
         (chained(httpx2.ConnectError(""), ssl.SSLError(1, "x")), TLSFailure, "TLS handshake failed"),
         (httpx2.ConnectError("no way"), HostUnreachable, "cannot be reached: no way"),

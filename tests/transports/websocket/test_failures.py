@@ -8,7 +8,14 @@ import socket
 
 import pytest
 
-from cableway.errors import HandshakeRefused, HostUnreachable, NotAWebSocket, TLSFailure, UnsupportedProtocol
+from cableway.errors import (
+    HandshakeCut,
+    HandshakeRefused,
+    HostUnreachable,
+    NotAWebSocket,
+    TLSFailure,
+    UnsupportedProtocol,
+)
 from cableway.transports.websocket.failures import explain_network
 from tests.transports.websocket.peers import Peer, answering, refused
 
@@ -206,8 +213,8 @@ async def test_a_server_that_hangs_up_without_an_answer_was_not_reached() -> Non
         await peer.read_request()
         peer.reset()
 
-    assert "cut before the upgrade" in str(await refused(hang_up, HostUnreachable))
-    assert "cut before the upgrade" in str(await refused(reset, HostUnreachable))
+    assert "cut before the upgrade" in str(await refused(hang_up, HandshakeCut))
+    assert "cut before the upgrade" in str(await refused(reset, HandshakeCut))
     assert "it starts with 'HTTP/1.1 10'" in str(await refused(half, NotAWebSocket))
 
 
