@@ -118,7 +118,7 @@ class Courier:
         return False
 
     async def _poll(self) -> None:
-        exchange, body = self._exchange, self._exchange.begin()
+        exchange, body = self._exchange, self._exchange.begin(self._loop.time())
         limit = asyncio.timeout(None)
         try:
             async with limit:

@@ -110,13 +110,13 @@ class Exchange:
     def offer(self, frame: bytes, now: float) -> None:
         """Take a command."""
         if self.end is None:
-            self.outbox.add(frame)
+            self.outbox.add(frame, now)
             self._ready_at = min(self._ready_at, now + min(self.pace.gather, self._longest))
 
-    def begin(self) -> bytes:
+    def begin(self, now: float) -> bytes:
         """Make a request, and return its body."""
         self._in_flight, self._taken = True, False
-        return self.outbox.load()
+        return self.outbox.load(now)
 
     def taken(self, now: float) -> None:
         """The server has answered that it took the request; its messages are on their way."""
