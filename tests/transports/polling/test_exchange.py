@@ -125,16 +125,17 @@ def test_a_command_waits_for_the_poll_in_flight() -> None:
     one.begin(0.0)
     one.offer(b"command", 1.0)
     assert one.waits
-    assert not one.should_interrupt
+    assert one.interrupt_at is None
 
 
 def test_a_poll_that_only_waits_is_given_up_where_that_is_wished() -> None:
     """And the command goes at once."""
     one = exchange(interrupts=True)
     one.begin(0.0)
-    assert not one.should_interrupt
+    assert one.interrupt_at is None
     one.offer(b"command", 1.0)
-    assert one.should_interrupt
+    assert one.interrupt_at is not None
+    assert one.interrupt_at <= 1.0
     one.interrupted(1.0)
     assert one.next_at() == 1.0
     assert one.begin(0.0) == b"command\n"
@@ -146,9 +147,26 @@ def test_a_request_with_commands_is_never_given_up() -> None:
     one.offer(b"first", 0.0)
     one.begin(0.0)
     one.offer(b"second", 1.0)
-    assert not one.should_interrupt
+    assert one.interrupt_at is None
     one.taken(2.0)
-    assert not one.should_interrupt
+    assert one.interrupt_at is None
+
+
+def test_at_the_goodbye_the_last_commands_have_a_second() -> None:
+    """The server has them by then, and may hold the answer; those that are in no request yet are still sent."""
+    one = exchange(limit=4)
+    one.offer(b"a", 0.0)
+    one.offer(b"b", 0.0)
+    one.offer(b"c", 0.0)
+    assert one.begin(1.0) == b"a\nb\n"
+    one.close(2.0)
+    assert one.interrupt_at is None
+    one.taken(3.0)
+    one.answered(3.0, busy=False)
+    assert one.begin(3.0) == b"c\n"
+    assert one.interrupt_at == 4.0
+    one.interrupted(4.0)
+    assert one.end is End.CLOSED
 
 
 # Failures -------------------------------------------------------------------------------------------------------------
@@ -311,7 +329,7 @@ def test_closing_with_nothing_left_is_the_end() -> None:
     other = exchange()
     other.begin(0.0)
     other.close(1.0)
-    assert other.should_interrupt
+    assert other.interrupt_at == 0.0
     other.interrupted(1.0)
     assert other.end is End.CLOSED
 
@@ -401,7 +419,7 @@ def test_no_command_is_lost_while_the_line_lives(steps: list[str], interrupts: A
             peer.now = max(peer.now, one.next_at() or 0.0)
             one.begin(0.0)
             peer.offer()
-            if one.should_interrupt:
+            if one.interrupt_at is not None:
                 one.interrupted(peer.now)
             else:
                 one.unsent(peer.now)

@@ -99,9 +99,13 @@ class Courier:
 
     def look(self) -> None:
         """Something has changed: look at the exchange again, and give up a poll that is in the way."""
-        if self._limit is not None and self._exchange.should_interrupt:
-            self._limit.reschedule(self._loop.time())
+        self._limit_poll()
         self._news.set()
+
+    def _limit_poll(self) -> None:
+        due = self._exchange.interrupt_at
+        if self._limit is not None and due is not None:
+            self._limit.reschedule(max(due, self._loop.time()))
 
     async def _due(self) -> bool:
         """Wait until a request is due, or something has changed; tell which."""
@@ -123,6 +127,7 @@ class Courier:
         try:
             async with limit:
                 self._limit = limit
+                self._limit_poll()
                 await self._ask(body)
         except TimeoutError:
             if not limit.expired():
