@@ -455,6 +455,7 @@ async def _proxied(proxy: Script, scheme: str = "http", **options: Any) -> Async
     ("proxy", "scheme", "status", "text"),
     [
         (ConnectProxy(credentials="Basic other"), "http", 407, "does not accept the credentials"),
+        (ConnectProxy(status="401 Unauthorized"), "http", 401, "does not accept the credentials"),
         (ConnectProxy(status="403 Forbidden"), "http", 403, "made no tunnel"),
         (ConnectProxy(status="405 Not here"), "http", 405, "made no tunnel"),
         (ConnectProxy(status="501 No idea"), "http", 501, "made no tunnel"),
@@ -471,7 +472,7 @@ async def test_a_proxy_in_the_way_is_told(
     async with _proxied(proxy, scheme) as request:
         error = await failure(made(), request)
     assert type(error) is ProxyFailure
-    assert (error.status, error.retryable) == (status, status != 407)
+    assert (error.status, error.retryable) == (status, status not in {401, 407})
     assert text in str(error)
 
 

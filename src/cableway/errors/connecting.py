@@ -61,8 +61,8 @@ class ProxyFailure(ConnectError):
 
     @property
     def retryable(self) -> bool:  # type: ignore[override]
-        """False where the proxy asks for credentials: asking again changes nothing."""
-        return self.status != 407
+        """False where the proxy asks for credentials, or for others: asking again changes nothing."""
+        return self.status not in {401, 407}
 
 
 class HandshakeRefused(ConnectError):

@@ -108,4 +108,22 @@ def test_a_proxy_that_passes_requests_on_answers_for_itself() -> None:
     assert isinstance(error, ProxyFailure)
     assert not error.retryable
     assert isinstance(refused(URL, 407, {}, step="a poll"), HandshakeRefused)
-    assert isinstance(refused(URL, 403, {}, step="a poll", proxy=proxy), HandshakeRefused)
+    forbidden = refused(URL, 403, {}, step="a poll", proxy=proxy)
+    assert isinstance(forbidden, HandshakeRefused)
+    assert "The proxy proxy:3128 may have answered itself" in forbidden.hint
+
+
+@pytest.mark.parametrize(
+    "headers", [{"x-squid-error": "ERR_ACCESS_DENIED 0"}, {"proxy-status": "cache; error = destination_unavailable"}]
+)
+def test_a_proxy_that_says_so_has_not_passed_the_request_on(headers: dict[str, str]) -> None:
+    """Whatever the status: the server has not refused us. What another says of proxies of its own is the server's."""
+    proxy = parse_proxy("http://proxy:3128")
+    for status in (403, 503):
+        error = refused(URL, status, headers, step="a poll", proxy=proxy)
+        assert isinstance(error, ProxyFailure)
+        assert (error.status, error.headers) == (status, headers)
+        assert error.retryable
+        assert isinstance(refused(URL, status, headers, step="a poll"), HandshakeRefused)
+    passed = refused(URL, 403, {"proxy-status": "cache; received-status=403"}, step="a poll", proxy=proxy)
+    assert isinstance(passed, HandshakeRefused)

@@ -181,7 +181,7 @@ class EventStreamConnection:
                 self._take(self._roster.refused(bunch))
                 self._flush()
                 return
-            if not answer.headers.get("content-type", "").startswith(STREAM_TYPE):
+            if not answer.headers.get("content-type", "").lower().startswith(STREAM_TYPE):
                 await self._refuse(bunch, answer)
             if not answer.taken or not answer.readable:
                 raise self._refusal(bunch, answer)

@@ -19,7 +19,7 @@ from cableway.errors import (
 )
 from cableway.transports.http.posting import Broken, Unsent
 from cableway.transports.websocket.failures import REDIRECT_HINT, explain_silence
-from cableway.transports.websocket.proxy import explain_credentials
+from cableway.transports.websocket.proxy import explain_credentials, explain_no_passage
 from cableway.wire.codecs.json import JSONCodec
 from cableway.wire.dialects.base import BaseDialect
 from cableway.wire.frames import Disconnect
@@ -37,6 +37,9 @@ _WHERE: Final = (
 _SECURE: Final = frozenset({"https", "wss"})
 
 _ABSENT: Final = frozenset({404, 405, 501})
+
+_MAYBE_THE_PROXY: Final = frozenset({401, 403, 502, 503, 504})
+"""What a proxy that passes requests on says in its own name, with nothing to tell that by."""
 
 _HINTS: Final = {
     401: "Are the credentials right and still valid?",
@@ -67,10 +70,20 @@ def refused(
     *opens*: to the request that opens a line; *proxy*: what has passed the request on.
     """
     if proxy is not None and status == 407:
-        return explain_credentials(url, proxy)
+        return explain_credentials(url, proxy, status)
+    if proxy is not None and _is_from_proxy(headers):
+        return explain_no_passage(url, proxy, status, headers)
     hint = REDIRECT_HINT if 300 <= status < 400 else _HINTS.get(status, "")
+    if proxy is not None and status in _MAYBE_THE_PROXY:
+        end = "" if hint.endswith("?") else "."
+        hint = f"{hint}{end} The proxy {proxy.at} may have answered itself: does it know us, and may we go there?"
     kind = NotOffered if opens and status in _ABSENT else HandshakeRefused
     return kind(url, status, headers, b"", hint, step=step)
+
+
+def _is_from_proxy(headers: Mapping[str, str]) -> bool:
+    """Tell whether a proxy says that an answer is its own (RFC 9209 section 2.1.1; Squid)."""
+    return "x-squid-error" in headers or "error=" in headers.get("proxy-status", "").replace(" ", "")
 
 
 def no_session(url: str, status: int) -> NotAWebSocket:

@@ -15,13 +15,19 @@ from cableway.transports.websocket.address import host_and_port
 from cableway.transports.websocket.race import connect_socket
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cableway.transports.websocket.response import ResponseHead
 
 Scheme = Literal["http", "https", "socks4", "socks4a", "socks5", "socks5h"]
 
 _PORTS: Final = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "socks5": 1080, "socks5h": 1080}
 
-_ASKS_FOR_CREDENTIALS: Final = 407
+_ASKS_FOR_CREDENTIALS: Final = frozenset({401, 407})
+"""Some proxies (tinyproxy) answer 401, which is a server's word, where credentials are wrong."""
+
+
+_NO_WAY: Final = "It may forbid this host or port, or not reach it"
 
 
 @frozen
@@ -88,19 +94,24 @@ def explain_connect(url: str, proxy: ProxyAddress, head: ResponseHead | None) ->
     if head is None:
         hint = "Is this an HTTP proxy? Its address starts with http://, https:// or socks5://"
         return ProxyFailure(url, f"the proxy {proxy.at} gave no answer in HTTP", hint)
-    if head.status == _ASKS_FOR_CREDENTIALS:
-        return explain_credentials(url, proxy)
-    hint = "It may forbid this host or port, or not reach it"
+    if head.status in _ASKS_FOR_CREDENTIALS:
+        return explain_credentials(url, proxy, head.status)
     what = f"the proxy {proxy.at} made no tunnel (HTTP {head.status})"
-    return ProxyFailure(url, what, hint, head.status, head.headers)
+    return ProxyFailure(url, what, _NO_WAY, head.status, head.headers)
 
 
-def explain_credentials(url: str, proxy: ProxyAddress) -> ProxyFailure:
-    """Return what it means that an HTTP proxy answered with 407."""
+def explain_credentials(url: str, proxy: ProxyAddress, status: int) -> ProxyFailure:
+    """Return what it means that an HTTP proxy answered with 407, or another *status* of its kind."""
     given = "does not accept the credentials given" if proxy.user is not None else "asks for credentials"
-    what = f"the proxy {proxy.at} {given} (HTTP {_ASKS_FOR_CREDENTIALS})"
+    what = f"the proxy {proxy.at} {given} (HTTP {status})"
     hint = "Put them into its address: http://user:password@proxy:3128"
-    return ProxyFailure(url, what, hint, _ASKS_FOR_CREDENTIALS)
+    return ProxyFailure(url, what, hint, status)
+
+
+def explain_no_passage(url: str, proxy: ProxyAddress, status: int, headers: Mapping[str, str]) -> ProxyFailure:
+    """Return what it means that an HTTP proxy did not pass a request on, and says so."""
+    what = f"the proxy {proxy.at} did not pass the request on (HTTP {status})"
+    return ProxyFailure(url, what, _NO_WAY, status, headers)
 
 
 async def connect_through_socks(
