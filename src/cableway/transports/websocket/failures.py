@@ -119,6 +119,6 @@ def _not_found_hint(body: bytes, origin: str | None) -> str:
     sent = f"the Origin {printable(origin)!r}" if origin else "a request without an Origin"
     return (
         f"This is how Rails refuses {sent}. Pass origin= with the address of the web site, "
-        f"or allow it on the server: config.action_cable.allowed_request_origins. It says the same where a proxy on the way "
-        f"drops the Upgrade header"
+        f"or allow it on the server: config.action_cable.allowed_request_origins. It says the same where a proxy on "
+        f"the way drops the Upgrade header"
     )
