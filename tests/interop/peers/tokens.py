@@ -45,7 +45,7 @@ FIRST = 1.0
 """Likewise to the first renewal, which is drawn from half the life on."""
 
 CUT_EVERY = 2.5
-FOR = 16.0
+FOR = 12.0
 
 AT_ONCE = 0.02
 """Seconds between two messages."""
