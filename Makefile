@@ -33,6 +33,7 @@ docs: for-dev
 bench: for-test
 	$(BIN)/python benchmarks/receive.py $(ARGS)
 	$(BIN)/python benchmarks/battery.py
+	$(BIN)/python benchmarks/idle.py
 
 check: for-dev
 	$(BIN)/ruff format --check .

@@ -13,6 +13,7 @@ import pytest
 from cableway import (
     Cable,
     CableError,
+    CaptivePortal,
     ConnectTimeout,
     Event,
     HandshakeRefused,
@@ -127,6 +128,7 @@ FAILURES: list[Any] = [
     HandshakeRefused(URL, 404, {"set-cookie": MARK}, MARK.encode()),
     HandshakeRefused(URL, 502, {"set-cookie": MARK}, MARK.encode()),
     NotAWebSocket(URL, "it answered with HTML", status=200),
+    CaptivePortal(URL, "a redirect came", status=302, portal="wifi.example"),
     ConnectTimeout(URL, 10, "no answer", HostUnreachable(URL, "no route")),
 ]
 
@@ -412,6 +414,8 @@ async def test_lines_that_are_handed_over(fault: str, everything: Everything) ->
             second.welcome()
             await settle()
             second.confirm(chat.identifier)
+            await settle()
+            made.server.send({"type": "ping"})
         elif fault == "unauthorized":
             second.send({"type": "disconnect", "reason": "unauthorized", "reconnect": False})
         elif fault == "cut":

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cableway.engine.gate import DialGate as DialGate
     from cableway.errors import BadPolicy as BadPolicy
     from cableway.errors import CableError as CableError
+    from cableway.errors import CaptivePortal as CaptivePortal
     from cableway.errors import ConnectError as ConnectError
     from cableway.errors import ConnectTimeout as ConnectTimeout
     from cableway.errors import HandshakeCut as HandshakeCut
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from cableway.errors import NotConnected as NotConnected
     from cableway.errors import NotOffered as NotOffered
     from cableway.errors import NotSupported as NotSupported
+    from cableway.errors import PinMismatch as PinMismatch
     from cableway.errors import PolicyFailed as PolicyFailed
     from cableway.errors import PositionsFailed as PositionsFailed
     from cableway.errors import PresenceFailed as PresenceFailed
@@ -156,6 +158,7 @@ if TYPE_CHECKING:
     from cableway.transports.event_stream import EventStreamTransport as EventStreamTransport
     from cableway.transports.memory import MemoryServer as MemoryServer
     from cableway.transports.memory import MemoryTransport as MemoryTransport
+    from cableway.transports.pinning import pinned_context as pinned_context
     from cableway.transports.polling import LongPollingTransport as LongPollingTransport
     from cableway.transports.polling import Pace as Pace
     from cableway.transports.websocket import WebSocketTransport as WebSocketTransport
@@ -177,6 +180,7 @@ __all__ = [
     "CableStats",
     "CallableToken",
     "CallbackFailed",
+    "CaptivePortal",
     "Channel",
     "Check",
     "Closed",
@@ -243,6 +247,7 @@ __all__ = [
     "OnDemandMonitor",
     "Pace",
     "PersistentMonitor",
+    "PinMismatch",
     "Policy",
     "PolicyFailed",
     "Position",
@@ -310,6 +315,7 @@ __all__ = [
     "in_query",
     "in_subprotocol",
     "latest_by",
+    "pinned_context",
     "sign_policy",
 ]
 

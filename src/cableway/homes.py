@@ -18,6 +18,7 @@ _ROOMS = {
     "cableway.errors": (
         "BadPolicy",
         "CableError",
+        "CaptivePortal",
         "ConnectError",
         "ConnectTimeout",
         "HandshakeCut",
@@ -41,6 +42,7 @@ _ROOMS = {
         "NotOffered",
         "NotConnected",
         "NotSupported",
+        "PinMismatch",
         "PolicyFailed",
         "PositionsFailed",
         "PresenceFailed",
@@ -127,6 +129,7 @@ _ROOMS = {
     "cableway.transports.chain": ("Fallback",),
     "cableway.transports.event_stream": ("EventStreamTransport",),
     "cableway.transports.memory": ("MemoryServer", "MemoryTransport"),
+    "cableway.transports.pinning": ("pinned_context",),
     "cableway.transports.polling": ("LongPollingTransport", "Pace"),
     "cableway.transports.websocket": ("WebSocketTransport",),
     "cableway.wire.message": ("Message",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import traceback
 from types import MappingProxyType
 from typing import Any
 
@@ -338,6 +339,54 @@ async def test_a_line_that_takes_no_data_is_dropped_as_stale() -> None:
         made.server.confirm(chat.identifier)
         await chat
         await chat.perform("speak")
+
+
+@pytest.mark.looptime
+async def test_a_line_that_takes_some_data_is_slow_and_not_stale() -> None:
+    """As long as it does, where the connection can tell; after that the time runs."""
+    async with connected(write_timeout=3) as made:
+        chat = await made.live()
+        jammed: Any = made.server.connection
+        jammed.writable.clear()
+        jammed.written = 0
+        call = background(chat.perform("speak"))
+        for _ in range(5):
+            await asyncio.sleep(2)
+            jammed.written += 1
+        assert not call.done()
+        with pytest.raises(LineStale, match="took no more data for 3 s"):
+            await asyncio.wait_for(call, 6.1)
+
+
+@pytest.mark.looptime
+async def test_commands_that_have_to_wait_are_given_that_time_to_go() -> None:
+    """On a line that tells how long that may be."""
+    async with connected(write_timeout=3) as made:
+        jammed: Any = made.server.connection
+        jammed.command_latency = 15.0
+        chat = await made.live()
+        jammed.writable.clear()
+        call = background(chat.perform("speak"))
+        await asyncio.sleep(17.9)
+        assert not call.done()
+        with pytest.raises(LineStale, match="took no more data for 18 s"):
+            await call
+
+
+@pytest.mark.looptime
+async def test_an_end_that_many_wait_for_is_told_shortly() -> None:
+    """The error that all of them raise does not gather the tracebacks of the others."""
+    async with connected() as made:
+        chat = await made.live()
+        made.server.connection.writable.clear()
+        calls = [background(chat.perform("speak")) for _ in range(50)]
+        await settle()
+        made.server.cut()
+        await asyncio.wait(calls)
+        for call in calls:
+            error = call.exception()
+            assert isinstance(error, LineClosed)
+            assert len(traceback.extract_tb(error.__traceback__)) < 10
 
 
 @pytest.mark.looptime

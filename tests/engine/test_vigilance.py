@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -179,6 +179,42 @@ async def test_nobody_is_asked_while_we_do_not_read() -> None:
         chat.take()
         await asyncio.sleep(PAUSE + 1)
         assert asked(made) == 1
+
+
+async def test_a_question_that_has_not_left_blames_nobody() -> None:
+    """Behind a jam of commands neither the question whether the server reads nor a subscription is unanswered."""
+    async with beating() as made:
+        connection = cast("Any", made.server.connection)
+        await made.live()
+        await asyncio.sleep(PAUSE + 1)
+        assert asked(made) == 1
+        connection.jammed = True
+        other = made.cable.subscribe("Other")
+        await asyncio.sleep(3.5 * PATIENCE)
+        assert [command for command in commands(made) if command != "pong"] == ["subscribe"]
+        connection.jammed = False
+        made.server.confirm(other.identifier)
+        await other
+        assert (made.cable.state, made.transport.dials) == (State.CONNECTED, 1)
+        await asyncio.sleep(PATIENCE + 1)
+        assert isinstance(made.cable.error, LineStale)
+
+
+async def test_a_past_that_was_not_asked_for_yet_is_waited_for() -> None:
+    """The time for the answer begins when the jam is over."""
+    async with beating() as made:
+        chat = await made.live()
+        connection = cast("Any", made.server.connection)
+        connection.jammed = True
+        asking = background(chat.history(timedelta(minutes=1), timeout=60))
+        await asyncio.sleep(35)
+        connection.jammed = False
+        for _ in range(2):
+            # What is old is told apart from what is new by two questions.
+            made.server.send({"type": "confirm_history", "identifier": chat.identifier})
+            await settle()
+        assert await asking == []
+        assert asked(made) == 0
 
 
 async def test_a_new_line_owes_no_answer_to_the_old_one() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from cableway.errors import (
     CableError,
+    CaptivePortal,
     ConnectError,
     ConnectTimeout,
     HandshakeCut,
@@ -13,6 +14,7 @@ from cableway.errors import (
     HostUnreachable,
     NotAWebSocket,
     NotOffered,
+    PinMismatch,
     ProxyFailure,
     ServerSilent,
     SourceFailed,
@@ -45,6 +47,8 @@ CASES: list[tuple[CableError, str, bool]] = [
         True,
     ),
     (NotAWebSocket(URL, "a page of HTML", status=200), f"{SHOWN}: a page of HTML", True),
+    (CaptivePortal(URL, "a page", "Open a browser", 511, "wifi.example"), f"{SHOWN}: a page. Open a browser", True),
+    (PinMismatch(URL, "another key", "Nothing was sent", "sha256/x"), f"{SHOWN}: another key. Nothing was sent", True),
     (ConnectTimeout(URL, 10.0, "no welcome"), f"{SHOWN}: no welcome within 10 s", True),
     (
         ConnectTimeout(URL, 2.5, "no line came up", OSError(f"cannot reach {URL}")),

@@ -58,6 +58,22 @@ def test_a_line_on_which_commands_wait_is_given_the_time() -> None:
     assert desk.sent() == ["+A"]
 
 
+def test_while_commands_are_jammed_nobody_is_called_silent() -> None:
+    """Once they have left, the time begins anew; another line has no jam yet."""
+    desk = Desk()
+    desk.join("A")
+    assert desk.sent() == ["+A"]
+    desk.hub.router.jammed = True
+    desk.wait(100)
+    assert desk.sent() == []
+    desk.hub.router.jammed = False
+    desk.wait(5)
+    assert desk.sent() == ["+A"]
+    desk.hub.router.jammed = True
+    desk.line_down()
+    assert not desk.hub.router.held_up
+
+
 def test_failing_names_do_not_count_as_silence() -> None:
     """A function that failed often says nothing of whether the server answers."""
     desk = Desk()

@@ -182,7 +182,11 @@ async def test_performed_then_left_at_once_arrives(rails: Rails) -> None:
     places = asyncio.Semaphore(25)
 
     async def drop_by(number: int) -> None:
-        async with places, Cable(rails.url) as cable, cable.subscribe("CounterChannel", run="left") as counter:
+        async with (
+            places,
+            Cable(rails.url, dial_gate=None) as cable,
+            cable.subscribe("CounterChannel", run="left") as counter,
+        ):
             await counter.perform("count", number=number)
 
     async with asyncio.TaskGroup() as tasks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cableway import Message
 from tests.interop.peers.ledger import Heard, Ledger, Resync
 
 
@@ -68,6 +69,21 @@ def test_what_was_never_published_is_found() -> None:
     assert Ledger([live(1), live(2)]).losses([1], unsure=[2]) == []
     with pytest.raises(AssertionError, match="never published"):
         Ledger([live(1), live(2)]).losses([1])
+
+
+def test_numbers_do_where_there_are_no_places() -> None:
+    """On the base protocol a message that comes twice, or late, is found by its number."""
+
+    def ledger(*numbers: int) -> Ledger:
+        kept = Ledger()
+        for number in numbers:
+            kept.hear(Message(number, 0.0))
+        return kept
+
+    ledger(1, 2, 4).check_order()
+    for numbers in ((1, 1), (2, 1)):
+        with pytest.raises(AssertionError):
+            ledger(*numbers).check_order()
 
 
 def test_an_era_without_a_word_is_found() -> None:

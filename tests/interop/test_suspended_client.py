@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.interop.peers.rails import Rails
 
 # Both longer than the client lets a server be silent.
-SUSPENDED = 20.0
+SUSPENDED = 12.0
 NODDED_OFF = 12.0
 # A dial within a second, and what a busy machine adds.
 SOON = 5.0

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cableway.errors import (
     CableError,
+    CaptivePortal,
     ConnectTimeout,
     HandshakeRefused,
     HostUnreachable,
@@ -19,6 +20,7 @@ from cableway.errors import (
     LineStale,
     MalformedFrame,
     NotAWebSocket,
+    PinMismatch,
     ProxyFailure,
     ServerDisconnect,
     ServerSilent,
@@ -59,6 +61,9 @@ CASES: list[tuple[BaseException, Cause, Verdict]] = [
     (UnsupportedProtocol(URL, "actioncable-unsupported", ["actioncable-v1-json"]), USAGE, STOP),
     (NotAWebSocket(URL, "a page of HTML", status=200), CAPTIVE, LATER),
     (NotAWebSocket(URL, "junk"), CAPTIVE, LATER),
+    (CaptivePortal(URL, "a page", status=200), CAPTIVE, LATER),
+    (LineClosed(None, "", CaptivePortal(URL, "a page", status=200)), CAPTIVE, LATER),
+    (PinMismatch(URL, "another key"), Cause.TLS, LATER),
     (InvalidURL("ftp://x", "wrong scheme"), USAGE, STOP),
     (InvalidHeader("a line break"), USAGE, STOP),
     (OSError("no route"), NETWORK, LATER),

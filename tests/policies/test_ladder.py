@@ -266,6 +266,42 @@ def test_lines_lost_young_speak_against_their_transport(error: CableError) -> No
     assert made.begin(HOME, 6.0) == 1
 
 
+def deafened() -> Ladder:
+    """Make one whose last rung only listens."""
+    made = Ladder(NAMES, LadderTimes(), Random(7), frozenset({2}))
+    made.begin(HOME, 0.0)
+    return made
+
+
+def test_what_only_listens_is_the_last_resort() -> None:
+    """A flaky network is no reason to go where nothing can be sent: only where no other one comes up."""
+    made = deafened()
+    for _ in range(DROPS):
+        made.came_up(0.0)
+        made.lost(CUT, 5.0, good=False)
+    assert made.at == 1
+    made.failed(ABSENT, 6.0)
+    assert made.at == 0
+    for _ in range(2 * DROPS):
+        made.came_up(7.0)
+        made.lost(CUT, 8.0, good=False)
+    assert made.at == 0
+    made.failed(SILENT, 9.0)
+    assert made.at == 2
+
+
+def test_the_last_resort_is_gone_to_once_all_others_are_blocked() -> None:
+    """Or not offered; a line that came up in between makes it one again."""
+    made = deafened()
+    for expected in (1, 2, 0, 1, 2):
+        made.failed(SILENT, 0.0)
+        assert made.at == expected
+    made.came_up(0.0)
+    made.took_over(1, 50.0)
+    made.lost(CUT, 51.0, good=False)
+    assert made.at == 0
+
+
 def test_a_good_line_between_forgets_the_others() -> None:
     """So do a server that sends us away, and lines that nobody needed any more."""
     made = ladder()

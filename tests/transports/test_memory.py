@@ -57,6 +57,15 @@ async def test_a_dial_waits_until_it_is_taken() -> None:
     assert (connection.subprotocol, transport.dials) == ("chosen", 1)
 
 
+async def test_what_is_spoken_may_be_chosen_by_what_a_dial_asks_for() -> None:
+    """As a server does it, which sees the offers first."""
+    transport = MemoryTransport()
+    request = DialRequest("ws://one.example/", subprotocols=("a", "b"))
+    opening = background(transport.open(request, Recorder()))
+    await transport.accept(lambda request: request.subprotocols[1])
+    assert (await opening).subprotocol == "b"
+
+
 async def test_dials_are_taken_in_order() -> None:
     """Each by one call."""
     transport = MemoryTransport()

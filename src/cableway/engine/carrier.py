@@ -206,24 +206,40 @@ class Carrier:
             self._read_since = self._clock()
             self.connection.resume()
 
+    @property
+    def jammed(self) -> bool:
+        """Whether commands that were sent long ago have not left, or did so only now."""
+        return bool(getattr(self.connection, "jammed", False))
+
     async def drain(self, timeout: float) -> None:
-        """Wait until the connection takes more. After *timeout* seconds the line is reported as stale.
+        """Wait until the connection takes more. Once it took nothing for *timeout* seconds the line is called stale.
 
         Raises:
             LineStale: It took no more data for so long.
             CableError: The line ended meanwhile: what became of the data is not known.
         """
+        timeout += self.command_latency
+        written = getattr(self.connection, "written", None)
+        while not await self._drained(timeout):
+            before, written = written, getattr(self.connection, "written", None)
+            if written == before:
+                stale = LineStale(timeout, "the network took no more data")
+                self._break(stale)
+                raise stale
+        if self._over:
+            error = self.error or LineClosed(None, "it was closed on this side before all was written")
+            # One end is raised to all who wait: each begins its own story, or the traceback would grow with each.
+            raise error.with_traceback(None)
+
+    async def _drained(self, timeout: float) -> bool:
         try:
             if self.precedence is not None:
                 await self.precedence.room()
             async with asyncio.timeout(timeout):
                 await self.connection.drain()
         except TimeoutError:
-            stale = LineStale(timeout, "the network took no more data")
-            self._break(stale)
-            raise stale from None
-        if self._over:
-            raise self.error or LineClosed(None, "it was closed on this side before all was written")
+            return False
+        return True
 
     def retire(self) -> None:
         """Act on nothing that comes any more; the connection stays until :meth:`close` or :meth:`drop`."""

@@ -366,6 +366,8 @@ class Engine:
         due = self.overseer.deadline
         if due is not None and due <= now:
             self.overseer.look(timely=True)
+        router = self.hub.router
+        router.jammed = self.line.state is State.CONNECTED and self.up.jammed
         self.vigilance.tick()
         self.climbing.tick()
         self.hub.tick(now)

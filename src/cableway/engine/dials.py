@@ -48,7 +48,9 @@ class Dials:
         fallback = engine.settings.fallback
         self.transports: Sequence[Transport] = able(fallback.transports, subprotocol(engine.settings.protocol))
         """The best one first."""
-        self.ladder: Ladder = Ladder([transport.name for transport in self.transports], fallback.times, random)
+        names = [transport.name for transport in self.transports]
+        deaf = frozenset(rung for rung, transport in enumerate(self.transports) if not sends(transport))
+        self.ladder: Ladder = Ladder(names, fallback.times, random, deaf)
         """Which of them is dialled."""
         self._negotiation = Negotiation(engine.settings.protocol)
         self._engine = engine

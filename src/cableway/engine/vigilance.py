@@ -47,7 +47,7 @@ class Vigilance:
         engine, vigil, now = self._engine, self._vigil, self._engine.home.now()
         if engine.line.state is not State.CONNECTED:
             return
-        if engine.hub.router.paused:
+        if engine.hub.router.held_up:
             vigil.excuse(now)
         elif vigil.is_deaf(now):
             engine.failed(LineStale(PATIENCE, "the server beats, but has read no command"))

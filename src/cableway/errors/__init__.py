@@ -18,10 +18,12 @@ changed, can help. Addresses in texts are redacted.
     │   ├── HostUnreachable              name not found, port refused, network unreachable
     │   │   └── HandshakeCut             … or reached, and cut before it answered
     │   ├── TLSFailure                   no secure line: certificate, name or protocol version
+    │   │   └── PinMismatch              a certificate that is none of those pinned
     │   ├── ProxyFailure                 the proxy did not let us through
     │   ├── HandshakeRefused             the server answered the upgrade with an HTTP status
     │   │   └── NotOffered               … that says that it has no such transport there
-    │   ├── NotAWebSocket                something answered, but not a WebSocket server
+    │   ├── NotAWebSocket                something answered, but not a cable server
+    │   │   └── CaptivePortal            … but a network that may want a sign-in
     │   ├── ConnectTimeout               no line within the time allowed
     │   │   └── ServerSilent             the host was reached, but the server did not answer or welcome us
     │   ├── UnsupportedProtocol          no protocol in common
@@ -56,6 +58,7 @@ from __future__ import annotations
 
 from cableway.errors.base import CableError
 from cableway.errors.connecting import (
+    CaptivePortal,
     ConnectError,
     ConnectTimeout,
     HandshakeCut,
@@ -63,6 +66,7 @@ from cableway.errors.connecting import (
     HostUnreachable,
     NotAWebSocket,
     NotOffered,
+    PinMismatch,
     ProxyFailure,
     ServerSilent,
     SourceFailed,
@@ -103,6 +107,7 @@ from cableway.errors.usage import (
 __all__ = [
     "BadPolicy",
     "CableError",
+    "CaptivePortal",
     "ConnectError",
     "ConnectTimeout",
     "HandshakeCut",
@@ -126,6 +131,7 @@ __all__ = [
     "NotConnected",
     "NotOffered",
     "NotSupported",
+    "PinMismatch",
     "PolicyFailed",
     "PositionsFailed",
     "PresenceFailed",

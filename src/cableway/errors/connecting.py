@@ -35,6 +35,15 @@ class TLSFailure(ConnectError):
     """No secure line could be made."""
 
 
+class PinMismatch(TLSFailure):
+    """The server's certificate is a valid one, but none of those that were pinned; nothing was sent to it."""
+
+    def __init__(self, url: str, what: str, hint: str = "", key: str = "") -> None:
+        self.key = key
+        """The pin of the public key that the server has, ``sha256/...``; empty if it could not be read."""
+        super().__init__(url, what, hint)
+
+
 class ProxyFailure(ConnectError):
     """The proxy did not let us through."""
 
@@ -52,8 +61,8 @@ class ProxyFailure(ConnectError):
 
     @property
     def retryable(self) -> bool:  # type: ignore[override]
-        """False where the proxy asks for credentials: asking again changes nothing."""
-        return self.status != 407
+        """False where the proxy asks for credentials, or for others: asking again changes nothing."""
+        return self.status not in {401, 407}
 
 
 class HandshakeRefused(ConnectError):
@@ -87,6 +96,17 @@ class NotAWebSocket(ConnectError):
     def __init__(self, url: str, what: str, hint: str = "", status: int | None = None) -> None:
         self.status = status
         super().__init__(url, what, hint)
+
+
+class CaptivePortal(NotAWebSocket):
+    """A page or a redirect of the network's came where an answer of the server was due: it may want a sign-in."""
+
+    def __init__(
+        self, url: str, what: str, hint: str = "", status: int | None = None, portal: str | None = None
+    ) -> None:
+        self.portal = portal
+        """Host and port of the page for the sign-in, where the answer names it."""
+        super().__init__(url, what, hint, status)
 
 
 class ConnectTimeout(ConnectError, TimeoutError):

@@ -142,8 +142,8 @@ class Driver:
     def _due(self, wish: Wish, now: float) -> None:
         if wish.stand is Stand.QUEUED:
             self.enqueue(wish)
-        elif wish.stand is Stand.ASKED and self.router.paused:
-            # The answer may be among what is not read at the moment.
+        elif wish.stand is Stand.ASKED and self.router.held_up:
+            # The question may not have gone yet, or the answer be among what is not read at the moment.
             self.agenda.put(wish, now + wish.confirm_timeout + self._slack)
         else:
             silent = wish.stand is Stand.ASKED and wish.asked > 1 and (wish.recycled or self._worn(now))

@@ -43,6 +43,8 @@ class Router:
         """By identifier."""
         self.learns: bool = True
         """Whether frames are text, which can be told by how they begin and end."""
+        self.jammed: bool = False
+        """Whether commands wait to leave for longer than they should."""
         self._heads: dict[bytes, Wish] = {}
         self._ask = ask
         self._historian = historian
@@ -129,9 +131,15 @@ class Router:
         """Whether a mailbox holds the line up."""
         return bool(self._pausing)
 
+    @property
+    def held_up(self) -> bool:
+        """Whether answers that are due can tell nothing of the server: the line is not read, or questions wait."""
+        return self.paused or self.jammed
+
     def line_down(self) -> None:
         """Learn that the line is gone. The next one is read until a mailbox asks anew: who confirms must be heard."""
         self._pausing.clear()
+        self.jammed = False
 
     def let_go(self, mailbox: Mailbox) -> None:
         """Learn that *mailbox* will not be read any more: it must not hold the line up."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from cableway.errors import (
+    CaptivePortal,
     HandshakeRefused,
     LineClosed,
     LineStale,
@@ -165,15 +166,21 @@ def _judge(error: BaseException) -> tuple[Cause, Verdict]:
     if isinstance(error, HandshakeRefused) or (isinstance(error, ProxyFailure) and (error.status or 0) >= 500):
         return _judge_status(error.status or 0)
     if isinstance(error, LineClosed):
-        refusal = error.__cause__
-        if isinstance(refusal, HandshakeRefused) and refusal.status != 401:
-            return _judge_midway(refusal.status)
-        return _CODES.get(error.code, (Cause.NETWORK, Verdict.LATER))
+        return _judge_loss(error)
     for kind, judgement in _KINDS:
         if isinstance(error, kind):
             return judgement
     retryable = getattr(error, "retryable", True)
     return (Cause.NETWORK, Verdict.LATER) if retryable else (Cause.USAGE, Verdict.STOP)
+
+
+def _judge_loss(error: LineClosed) -> tuple[Cause, Verdict]:
+    refusal = error.__cause__
+    if isinstance(refusal, CaptivePortal):
+        return Cause.CAPTIVE, Verdict.LATER
+    if isinstance(refusal, HandshakeRefused) and refusal.status != 401:
+        return _judge_midway(refusal.status)
+    return _CODES.get(error.code, (Cause.NETWORK, Verdict.LATER))
 
 
 def _judge_disconnect(error: ServerDisconnect) -> tuple[Cause, Verdict]:

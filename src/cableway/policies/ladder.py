@@ -9,7 +9,8 @@ The transports stand in an order, the best one first; each is a rung. The rules:
 3. A dial with another rung to go to has little time: a black hole costs seconds. Each round over all of them doubles
    it, and so does a host that was not reached in it, up to the time that dials have anyway: on a very slow network
    nothing would come up else.
-4. Lines that are lost young again and again speak against their transport, too.
+4. Lines that are lost young again and again speak against their transport, too: for another one that sends. A rung
+   that only listens is the last resort, for where none that sends comes up.
 5. What carried a line is remembered for the network that it was on, and dialled first there, until a while after a
    better rung was tried last: where lines are too short for a try beside them, it has its turn then.
 6. A rung below the first whose dials fail again and again for other reasons is left for the first: what was learned of
@@ -42,7 +43,7 @@ from cableway.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Collection, Hashable, Sequence
     from random import Random
 
     from cableway.errors import CableError
@@ -122,7 +123,10 @@ class _Memory:
 class Ladder:
     """The rungs of one cable. Pure: the caller brings time, chance, errors and the name of the network."""
 
-    def __init__(self, names: Sequence[str], times: LadderTimes, random: Random) -> None:
+    def __init__(
+        self, names: Sequence[str], times: LadderTimes, random: Random, deaf: Collection[int] = frozenset()
+    ) -> None:
+        """Begin with the first rung; *deaf* are those that only listen."""
         self.names: Sequence[str] = names
         self.at: int = 0
         """The rung of the line, or of the dial to come."""
@@ -141,8 +145,10 @@ class Ladder:
         self._tried = False
         self._rounds = self._drops = self._vain = self._probes = self._probes_failed = 0
         self._climbed = False
-        # Why each rung was left on the way down that is under way.
+        self._deaf = deaf
+        # Why each rung was left on the way down that is under way, and which did not come up.
         self._left: dict[int, str] = {}
+        self._blocked: set[int] = set()
 
     # Dials
 
@@ -161,7 +167,7 @@ class Ladder:
         if network != self._network:
             self._network = network
             self._rounds = self._drops = self._vain = self._probes_failed = 0
-            self._left.clear()
+            self._forget_way()
             self._go(0 if memory is None else memory.rung, "the network is another one")
         others = self._others(now)
         if others and not self._offered(self.at, now):
@@ -186,6 +192,7 @@ class Ladder:
         if verdict is Blame.NOT_OFFERED:
             self._leave_out(self.at, now)
         if verdict is not Blame.NOTHING:
+            self._blocked.add(self.at)
             self._down(error, now)
             return
         if _speaks_against(error):
@@ -202,7 +209,7 @@ class Ladder:
     def came_up(self, now: float) -> None:
         """The server has welcomed us."""
         self._rounds = self._vain = 0
-        self._left.clear()
+        self._forget_way()
         self._tried = False
         if self._network not in self._memories:
             self._remember(now)
@@ -293,7 +300,7 @@ class Ladder:
         memory = self._memories.get(self._network)
         if memory is not None and memory.rung == self.at:
             del self._memories[self._network]
-        others = self._others(now)
+        others = [rung for rung in self._others(now) if rung not in self._deaf or self._is_last_resort(now)]
         below = [rung for rung in others if rung > self.at]
         if not below:
             self._rounds += 1
@@ -301,6 +308,14 @@ class Ladder:
         to = next(iter(below or others), nowhere)
         self._left.pop(to, None)
         self._go(to, "; ".join(self._left.values()))
+
+    def _is_last_resort(self, now: float) -> bool:
+        senders = [rung for rung in range(len(self.names)) if rung not in self._deaf]
+        return all(rung in self._blocked or not self._offered(rung, now) for rung in senders)
+
+    def _forget_way(self) -> None:
+        self._left.clear()
+        self._blocked.clear()
 
     def _others(self, now: float) -> list[int]:
         """Return the rungs to go to from here that may be offered, best first."""

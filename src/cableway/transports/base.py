@@ -57,8 +57,11 @@ class Connection(Protocol):
 
     One on which commands do not go at once may have an attribute ``command_latency``: the seconds that they wait at
     most. Answers are given that much more time. One on which messages wait to be fetched may have ``message_latency``:
-    the seconds that a message under way may take to be told. One that keeps commands until the server has taken them
-    may have ``untaken``: how many these are; the line after it waits with its own until there are none.
+    the seconds that a message under way may take to be told. One that can tell how many bytes have left it so far may
+    have ``written``: a line on which that grows is slow, and is not taken for dead. One with ``jammed`` says so while
+    commands wait for longer than that, or did a moment ago: answers that are due are waited for anew.
+    One that keeps commands until the server has taken them may have ``untaken``: how many these are; the line after it
+    waits with its own until there are none.
     """
 
     @property

@@ -20,7 +20,7 @@ from cableway.wire.codecs.choice import codec_for
 from cableway.wire.subprotocols import BASE_JSON, subprotocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cableway.transports.base import DialRequest, Sink
 
@@ -60,14 +60,15 @@ class MemoryTransport:
             if entry in self._dialling:
                 self._dialling.remove(entry)
 
-    async def accept(self, subprotocol: str | None = None) -> MemoryServer:
+    async def accept(self, subprotocol: str | Callable[[DialRequest], str | None] | None = None) -> MemoryServer:
         """Take the next dial, waiting for one if need be, and return the server's end of the line.
 
         With no *subprotocol* selected the line speaks the base protocol; ``"actioncable-v1-ext-json"`` makes the test
-        an AnyCable server, and so does the name of a binary encoding.
+        an AnyCable server, and so does the name of a binary encoding. A function chooses by what the dial asks for.
+        Cancelled, it takes none.
         """
         request, sink, taken = await self._next()
-        connection = MemoryConnection(sink, subprotocol)
+        connection = MemoryConnection(sink, subprotocol(request) if callable(subprotocol) else subprotocol)
         server = MemoryServer(request, connection)
         connection.server = server
         taken.set_result(connection)

@@ -72,6 +72,7 @@ TABLE: list[tuple[Step, BaseException, Symptom]] = [
     (Step.PROXY, UsageError("no proxy"), Symptom.PROXY_UNUSABLE),
     (Step.TUNNEL, MissingExtra("SOCKS", "socks"), Symptom.PROXY_UNUSABLE),
     (Step.TUNNEL, ProxyFailure(URL, "no", status=407), Symptom.PROXY_ASKS_LOGIN),
+    (Step.TUNNEL, ProxyFailure(URL, "no", status=401), Symptom.PROXY_ASKS_LOGIN),
     (Step.TUNNEL, ProxyFailure(URL, "no", status=403), Symptom.PROXY_FORBIDS),
     (Step.TUNNEL, ProxyFailure(URL, "no", status=405), Symptom.PROXY_FORBIDS),
     (Step.TUNNEL, ProxyFailure(URL, "no", status=502), Symptom.PROXY_LOST),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from attrs import Factory, define, frozen
 
@@ -66,8 +66,9 @@ class Ledger:
 
     def hear(self, message: Message[Any]) -> None:
         """Write a message down."""
-        epoch, offset = cast("str", message.epoch), cast("int", message.offset)
-        self.entries.append(Heard(message.data, epoch, offset, message.replayed))
+        # The base protocol knows no places: there the numbers must do.
+        offset = message.data if message.offset is None else message.offset
+        self.entries.append(Heard(message.data, message.epoch or "", offset, message.replayed))
 
     @property
     def heard(self) -> list[Heard]:

@@ -9,13 +9,13 @@ import asyncio
 import random
 import socket
 import struct
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
 from tests.interop.peers.process import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 HOST = "127.0.0.1"
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -163,10 +163,21 @@ class RoughRelay:
 
     async def refuse(self) -> None:
         """Cut all lines, and refuse new ones for a while."""
+        async with self.gone():
+            await asyncio.sleep(self._random.uniform(0.1, 1.5))
+
+    @asynccontextmanager
+    async def gone(self) -> AsyncIterator[None]:
+        """Cut all lines, and refuse new ones during the block."""
         self._refuse()
         await self.reset()
-        await asyncio.sleep(self._random.uniform(0.1, 1.5))
+        yield
         await self._listen()
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is any line."""
+        return bool(self._carrying)
 
     async def be_unavailable(self) -> None:
         """Cut all lines, and answer 503 for a while."""

@@ -64,7 +64,7 @@ class Desk:
         word = await visit.words.get()
         if isinstance(word, int):
             return web.Response(status=word, headers={"Retry-After": "7"})
-        response = web.StreamResponse()
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         while isinstance(word, bytes):
             await response.write(word)

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 
-from cableway import UsageError
 from cableway.address import HttpAddress
 from cableway.transports.http.posting import Broken, Poster, Unsent, merged_cookies
 from cableway.transports.http.way import Way
+from cableway.transports.websocket.reach import Route
 from tests.scripted import background
 from tests.transports.polling.house import House, serving
 
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.looptime
 
 
-def way(url: str, *, headers: dict[str, str] | None = None, proxy: str | bool | None = None) -> Way:
+def way(url: str, *, headers: dict[str, str] | None = None) -> Way:
     """Make a way to *url*."""
-    return Way(HttpAddress.of(urlsplit(url)), headers or {}, None, proxy, 2.0)
+    parts = urlsplit(url)
+    route = Route(url, parts.hostname or "", parts.port or 80, None, None, None, 2.0)
+    return Way(HttpAddress.of(parts), headers or {}, route)
 
 
 @asynccontextmanager
@@ -168,11 +170,41 @@ async def test_cancelled_it_drops_the_connection() -> None:
             await gone.wait()
 
 
-async def test_a_proxy_of_another_kind_is_refused() -> None:
-    """With a way out, and without the proxy's password."""
-    with pytest.raises(UsageError, match="HTTP proxies alone") as caught:
-        Poster(way("https://example.com/lp", proxy="gopher://user:s3cr3t@proxy.example"), CookieJar())
-    assert "s3cr3t" not in str(caught.value)
+@pytest.mark.parametrize("kind", [{}, {"content_type": "text/html"}])
+async def test_a_page_is_told_and_can_still_be_read(kind: dict[str, str]) -> None:
+    """Of one that says what it is, and of one that does not; what is no page loses nothing by the look."""
+    for text, found in (("<!doctype html><title>Welcome", True), ('{"type":"ping"}\n', False)):
+        async with serving() as house, poster(house.url) as one:
+            house.faults.append(_writes(text, kind if found else {}))
+            async with one.post(b"", {}, 5.0) as answer:
+                assert (await answer.portal(house.url) is not None) is found
+                assert await answer.chunk() == text.encode()
+
+
+async def test_a_page_that_does_not_end_is_not_waited_for() -> None:
+    """A second of it is enough to tell."""
+    async with serving() as house, poster(house.url) as one:
+        house.faults.append(_drips)
+        async with one.post(b"", {}, 60.0) as answer:
+            started = asyncio.get_running_loop().time()
+            assert await answer.portal(house.url) is not None
+            assert asyncio.get_running_loop().time() - started < 1.5
+
+
+async def test_a_connection_that_the_server_has_ended_is_not_used_again() -> None:
+    """The next request has one of its own, and needs no second try."""
+    places = set()
+    async with serving() as house, poster(house.url) as one:
+        for _ in range(2):
+            async with one.post(b"", {}, 5.0) as answer:
+                while await answer.chunk() is not None:
+                    pass
+            transport = house.visits[-1].request.transport
+            assert transport is not None
+            places.add(transport.get_extra_info("peername"))
+            transport.close()
+            await asyncio.sleep(0.1)
+    assert len(places) == len(house.visits) == 2
 
 
 async def _ask(one: Poster) -> None:
@@ -183,6 +215,24 @@ async def _ask(one: Poster) -> None:
 async def _hang_up(_: House, visit: Any) -> web.StreamResponse:
     visit.request.transport.close()
     return web.Response()
+
+
+def _writes(text: str, kind: dict[str, str]) -> Any:
+    async def answer(_: House, visit: Any) -> web.StreamResponse:
+        head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in kind.items())
+        visit.request.transport.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(text)}\r\n{head}\r\n{text}".encode())
+        await asyncio.sleep(3600)
+        return web.Response()
+
+    return answer
+
+
+async def _drips(_: House, visit: Any) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/html"})
+    await response.prepare(visit.request)
+    while True:
+        await response.write(b"<p>")
+        await asyncio.sleep(0.4)
 
 
 async def _half(_: House, visit: Any) -> web.StreamResponse:

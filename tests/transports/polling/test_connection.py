@@ -196,10 +196,22 @@ async def test_a_command_takes_the_place_of_the_held_poll_where_that_is_wished(s
         await asyncio.sleep(5)
         started = now()
         connection.send(act(1))
-        assert connection.command_latency == 0
         await house.until(lambda: bool(house.performed))
         assert now() - started < 0.5
         assert not sink.losses
+
+
+async def test_a_poll_with_commands_is_not_given_up_for_more_of_them(sink: Recorder) -> None:
+    """They wait for as long as it is held, and the line says so."""
+    async with serving(House(hold=15)) as house, line(house, sink, sending="interrupt") as connection:
+        connection.send(act(1))
+        await house.until(lambda: bool(house.performed))
+        started, gone = now(), connection.written
+        connection.send(act(2))
+        await house.until(lambda: len(house.performed) == 2)
+        assert now() - started == pytest.approx(15, abs=0.5)
+        assert connection.command_latency == 15
+        assert connection.written == gone + len(act(2)) + 1
 
 
 async def test_on_the_base_protocol_nothing_is_interrupted(sink: Recorder) -> None:
@@ -237,6 +249,23 @@ async def test_drain_waits_until_the_server_has_taken_enough(sink: Recorder) -> 
             connection.send(act(number))
         await connection.drain()
         assert numbers(house) == list(range(10))
+
+
+async def test_more_commands_than_polls_take_along_are_a_jam(sink: Recorder) -> None:
+    """Until they have gone, and their answers had the time to come."""
+    async with (
+        serving(House(hold=3)) as house,
+        line(house, sink, max_request_size=1000, hold=3) as connection,
+    ):
+        for number in range(200):
+            connection.send(act(number))
+        assert not connection.jammed
+        await asyncio.sleep(5)
+        assert connection.jammed
+        await house.until(lambda: len(house.performed) == 200)
+        assert connection.jammed
+        await asyncio.sleep(5)
+        assert not connection.jammed
 
 
 async def test_drain_ends_with_the_line(sink: Recorder) -> None:
@@ -366,15 +395,16 @@ async def test_close_has_the_server_take_what_is_left(sink: Recorder) -> None:
         assert numbers(house) == [1]
 
 
-async def test_close_waits_no_longer_than_told(sink: Recorder) -> None:
-    """A server may hold the last request, too."""
+@pytest.mark.parametrize(("told", "waited"), [(0.5, 0.5), (60.0, 1.0)])
+async def test_close_waits_no_longer_than_told(sink: Recorder, told: float, waited: float) -> None:
+    """A server may hold the last request, too: it has a second at most to say that it has the commands."""
     async with serving() as house, line(house, sink) as connection:
         house.faults += [_never]
         connection.send(act(1))
         await house.until(lambda: len(house.visits) == 2)
         started = now()
-        await connection.close(timeout=2)
-        assert now() - started == pytest.approx(2, abs=0.2)
+        await connection.close(timeout=told)
+        assert now() - started == pytest.approx(waited, abs=0.2)
         await connection.close()
 
 

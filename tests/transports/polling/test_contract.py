@@ -1,4 +1,4 @@
-"""A cable on a line by long polling: what users do with it, and what becomes of it when the way is bad."""
+"""A cable on a line by long polling, beyond the contract of all lines: requests, and what becomes of bad answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from cableway import (
     Recovery,
     RetryScheduled,
     State,
-    SubscriptionRejected,
     Unauthorized,
 )
 from tests.scripted import STEADY, background
@@ -42,25 +41,16 @@ async def cable(house: House, events: list[Event] | None = None, **options: Any)
         yield made
 
 
-async def test_subscribe_perform_receive_unsubscribe() -> None:
-    """All of a subscription's life; the first subscribe goes with the first poll."""
+async def test_the_first_subscribe_goes_with_the_first_poll() -> None:
+    """And from then on there is one poll at a time."""
     async with serving() as house:
         async with cable(house) as made:
             async with made.subscribe("Chat", room=1) as chat:
                 assert house.visits[1].commands[0]["command"] == "subscribe"
                 await chat.perform("echo", n=1)
                 assert (await chat.receive(timeout=60)).data == {"action": "echo", "n": 1}
-                assert list(house.session.subscribed) == [chat.identifier]
             await house.until(lambda: not house.session.subscribed)
-        assert made.state is State.CLOSED
         assert house.most_at_once == 1
-
-
-async def test_a_rejection() -> None:
-    """It is told as on any line."""
-    async with serving() as house, cable(house) as made:
-        with pytest.raises(SubscriptionRejected):
-            await made.subscribe("RejectedChannel")
 
 
 async def test_one_who_subscribes_late_waits_for_the_held_poll_and_no_longer() -> None:
@@ -75,21 +65,16 @@ async def test_one_who_subscribes_late_waits_for_the_held_poll_and_no_longer() -
 
 
 @pytest.mark.parametrize("sending", ["wait", "interrupt"])
-async def test_ten_thousand_messages_each_way_in_order(sending: str) -> None:
-    """None is lost, doubled or overtaken, and no request is larger than the server takes."""
-    count = 10_000
+async def test_many_commands_go_in_requests_that_the_server_takes(sending: str) -> None:
+    """None is larger than the limit, and none goes beside one that is held."""
+    count = 2000
     async with serving(House(hold=1)) as house:
         async with cable(house, transport={"sending": sending, "hold": 1}) as made, made.subscribe("Chat") as chat:
             for number in range(count):
                 await chat.perform("note", n=number)
             await house.until(lambda: len(house.performed) == count)
             assert [data["n"] for data in house.performed] == list(range(count))
-            received = []
-            for start in range(0, count, 100):
-                house.publish(chat.identifier, *range(start, start + 100))
-                received += [(await chat.receive(timeout=60)).data for _ in range(100)]
-            assert received == list(range(count))
-        assert max(len(visit.body) for visit in house.visits) <= 64_000
+        assert 60_000 < max(len(visit.body) for visit in house.visits) <= 64_000
         assert house.most_at_once <= (1 if sending == "wait" else 2)
 
 
@@ -248,16 +233,6 @@ async def test_a_server_that_answers_no_poll_is_found_dead() -> None:
         house.faults.append(_never)
         await house.until(lambda: len(house.sessions) == 2)
         assert asyncio.get_running_loop().time() < 30
-
-
-async def test_close_sends_what_is_left() -> None:
-    """What was performed a moment ago is run."""
-    async with serving() as house:
-        async with cable(house) as made:
-            chat = await made.subscribe("Chat")
-            await house.until(lambda: house.session.polls == 1)
-            await chat.perform("note", n=1)
-        assert [data["n"] for data in house.performed] == [1]
 
 
 async def test_a_command_that_no_request_can_carry_is_refused() -> None:

@@ -25,7 +25,7 @@ def exchange(*, pace: Pace = PACE, keepalive: float = 5.0, interrupts: bool = Fa
 
 def answer(one: Exchange, now: float, *, busy: bool = True) -> bytes:
     """Make a request, and have it answered in full."""
-    body = one.begin()
+    body = one.begin(now)
     one.taken(now)
     one.answered(now, busy=busy)
     return body
@@ -37,13 +37,13 @@ def answer(one: Exchange, now: float, *, busy: bool = True) -> bytes:
 def test_nothing_is_asked_while_a_request_is_in_flight() -> None:
     """Whatever comes meanwhile waits for its end."""
     one = exchange()
-    one.begin()
+    one.begin(0.0)
     one.offer(b"late", 1.0)
     assert one.next_at() is None
     one.taken(2.0)
     one.answered(2.0, busy=False)
     assert one.next_at() == 2.0
-    assert one.begin() == b"late\n"
+    assert one.begin(0.0) == b"late\n"
 
 
 def test_the_first_poll_waits_for_what_the_welcome_brings() -> None:
@@ -103,7 +103,7 @@ def test_commands_gather_for_as_long_as_the_pace_says() -> None:
     one.offer(b"first", 1.0)
     one.offer(b"second", 1.4)
     assert one.next_at() == 1.5
-    assert one.begin() == b"first\nsecond\n"
+    assert one.begin(0.0) == b"first\nsecond\n"
 
 
 def test_who_does_not_read_is_not_polled_for() -> None:
@@ -122,33 +122,51 @@ def test_who_does_not_read_is_not_polled_for() -> None:
 def test_a_command_waits_for_the_poll_in_flight() -> None:
     """By default nothing is given up: the answer may be on its way."""
     one = exchange()
-    one.begin()
+    one.begin(0.0)
     one.offer(b"command", 1.0)
     assert one.waits
-    assert not one.should_interrupt
+    assert one.interrupt_at is None
 
 
 def test_a_poll_that_only_waits_is_given_up_where_that_is_wished() -> None:
     """And the command goes at once."""
     one = exchange(interrupts=True)
-    one.begin()
-    assert not one.should_interrupt
+    one.begin(0.0)
+    assert one.interrupt_at is None
     one.offer(b"command", 1.0)
-    assert one.should_interrupt
+    assert one.interrupt_at is not None
+    assert one.interrupt_at <= 1.0
     one.interrupted(1.0)
     assert one.next_at() == 1.0
-    assert one.begin() == b"command\n"
+    assert one.begin(0.0) == b"command\n"
 
 
 def test_a_request_with_commands_is_never_given_up() -> None:
     """They would be sent, and run, twice; nor is one whose answer has begun."""
     one = exchange(interrupts=True)
     one.offer(b"first", 0.0)
-    one.begin()
+    one.begin(0.0)
     one.offer(b"second", 1.0)
-    assert not one.should_interrupt
+    assert one.interrupt_at is None
     one.taken(2.0)
-    assert not one.should_interrupt
+    assert one.interrupt_at is None
+
+
+def test_at_the_goodbye_the_last_commands_have_a_second() -> None:
+    """The server has them by then, and may hold the answer; those that are in no request yet are still sent."""
+    one = exchange(limit=4)
+    one.offer(b"a", 0.0)
+    one.offer(b"b", 0.0)
+    one.offer(b"c", 0.0)
+    assert one.begin(1.0) == b"a\nb\n"
+    one.close(2.0)
+    assert one.interrupt_at is None
+    one.taken(3.0)
+    one.answered(3.0, busy=False)
+    assert one.begin(3.0) == b"c\n"
+    assert one.interrupt_at == 4.0
+    one.interrupted(4.0)
+    assert one.end is End.CLOSED
 
 
 # Failures -------------------------------------------------------------------------------------------------------------
@@ -160,7 +178,7 @@ def test_what_never_reached_the_server_is_sent_again() -> None:
     one.offer(b"a", 0.0)
     now, delays = 0.0, []
     while one.end is None:
-        assert one.begin() == b"a\n"
+        assert one.begin(0.0) == b"a\n"
         one.unsent(now)
         if (due := one.next_at()) is not None:
             delays.append(round((due - now) / FIRST_RETRY))
@@ -174,10 +192,10 @@ def test_an_answer_ends_a_series_of_failures() -> None:
     """The next one begins with the shortest delay, and has the whole time of the session."""
     one = exchange()
     for _ in range(3):
-        one.begin()
+        one.begin(0.0)
         one.unsent(1.0)
     answer(one, 4.0)
-    one.begin()
+    one.begin(0.0)
     one.unsent(8.0)
     assert one.next_at() == pytest.approx(8.0 + FIRST_RETRY)
 
@@ -185,7 +203,7 @@ def test_an_answer_ends_a_series_of_failures() -> None:
 def test_a_command_does_not_hasten_a_repetition() -> None:
     """The server has asked for the pause, or would not be reached anyway."""
     one = exchange()
-    one.begin()
+    one.begin(0.0)
     one.busy(1.0, 3.0)
     one.offer(b"command", 1.5)
     assert one.next_at() == 4.0
@@ -195,10 +213,10 @@ def test_a_busy_server_is_obeyed_while_the_session_lives() -> None:
     """Asked to come back later than that, the line is over: the next dial obeys."""
     one = exchange()
     answer(one, 10.0)
-    one.begin()
+    one.begin(0.0)
     one.busy(10.5, 4.0)
     assert one.next_at() == 14.5
-    one.begin()
+    one.begin(0.0)
     one.busy(14.5, 1.0)
     assert one.end is End.UNREACHABLE
     assert one.next_at() is None
@@ -207,7 +225,7 @@ def test_a_busy_server_is_obeyed_while_the_session_lives() -> None:
 def test_a_lost_answer_ends_the_line() -> None:
     """Messages may have been in it, which nobody can ask for again here."""
     one = exchange()
-    one.begin()
+    one.begin(0.0)
     one.broke(14.0)
     assert one.end is End.SWALLOWED
 
@@ -217,7 +235,7 @@ def test_a_lost_answer_ends_the_line_only_once_its_commands_were_taken() -> None
     one = exchange(limit=4)
     for frame in (b"a", b"b", b"c"):
         one.offer(frame, 0.0)
-    assert one.begin() == b"a\nb\n"
+    assert one.begin(0.0) == b"a\nb\n"
     # Held by the server for longer than it keeps a session that nobody asks for.
     one.broke(14.0)
     assert one.end is None
@@ -236,7 +254,7 @@ def test_a_line_that_lost_messages_does_not_try_for_ever() -> None:
     now = 20.0
     for _ in range(20):
         if one.end is None:
-            one.begin()
+            one.begin(0.0)
             one.broke(now)
             now = one.next_at() or now
     assert one.end is End.SWALLOWED
@@ -247,7 +265,7 @@ def test_an_answer_that_breaks_off_has_taken_its_commands() -> None:
     """They are not sent again: the server has said so."""
     one = exchange()
     one.offer(b"a", 0.0)
-    one.begin()
+    one.begin(0.0)
     one.taken(1.0)
     one.broke(2.0)
     assert one.end is End.SWALLOWED
@@ -262,7 +280,7 @@ def line_after(strays: Strays, polls: int, silence: float = 0.1) -> bool:
     one = Exchange(PACE, Outbox(1000), 5.0, interrupts=False, opened_at=0.0, strays=strays)
     for number in range(polls):
         answer(one, number * 0.1)
-    one.begin()
+    one.begin(0.0)
     return one.unknown(polls * 0.1 + silence)
 
 
@@ -309,9 +327,9 @@ def test_closing_with_nothing_left_is_the_end() -> None:
     one.close(1.0)
     assert one.end is End.CLOSED
     other = exchange()
-    other.begin()
+    other.begin(0.0)
     other.close(1.0)
-    assert other.should_interrupt
+    assert other.interrupt_at == 0.0
     other.interrupted(1.0)
     assert other.end is End.CLOSED
 
@@ -359,7 +377,7 @@ class Peer:
         due = self.exchange.next_at()
         assert due is not None
         self.now = max(self.now, due)
-        body = self.exchange.begin()
+        body = self.exchange.begin(self.now)
         assert len(body) <= 12
         if fate in ("answered", "lost", "broken off"):
             self.run += body.split()
@@ -399,9 +417,9 @@ def test_no_command_is_lost_while_the_line_lives(steps: list[str], interrupts: A
             peer.offer()
         elif step == "interrupted":
             peer.now = max(peer.now, one.next_at() or 0.0)
-            one.begin()
+            one.begin(0.0)
             peer.offer()
-            if one.should_interrupt:
+            if one.interrupt_at is not None:
                 one.interrupted(peer.now)
             else:
                 one.unsent(peer.now)

@@ -14,12 +14,14 @@ from aiohttp import web
 from cableway import (
     ConnectError,
     DialRequest,
+    HandshakeCut,
     HandshakeRefused,
     HostUnreachable,
     InvalidHeader,
     InvalidURL,
     LongPollingTransport,
     NotAWebSocket,
+    NotOffered,
     ServerDisconnect,
     ServerSilent,
     TLSFailure,
@@ -168,13 +170,13 @@ async def test_an_encoding_of_bytes_is_refused_before_the_dial(sink: Recorder) -
     ("fault", "kind"),
     [
         (status(401), HandshakeRefused),
-        (status(404), HandshakeRefused),
+        (status(404), NotOffered),
         (status(302, Location="/login"), HandshakeRefused),
         (says(401, '{"type":"disconnect","reason":"unauthorized","reconnect":false}\n'), Unauthorized),
         (says(401, '{"type":"disconnect","reason":"remote","reconnect":true}\n'), ServerDisconnect),
         (says(200, "<html>login</html>"), NotAWebSocket),
         (says(200, "x" * 2_000_000), NotAWebSocket),
-        (cut, HostUnreachable),
+        (cut, HandshakeCut),
     ],
 )
 async def test_each_refusal_has_its_error(sink: Recorder, fault: Any, kind: type[Exception]) -> None:

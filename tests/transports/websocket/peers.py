@@ -227,6 +227,7 @@ class ConnectProxy:
 
     credentials: str | None = None
     status: str = "200 Connection established"
+    target: tuple[str, int] | None = None
     requests: list[str] = Factory(list)
     headers: list[dict[str, str]] = Factory(list)
     seen: bytearray = Factory(bytearray)
@@ -241,7 +242,7 @@ class ConnectProxy:
         await client.send(f"HTTP/1.1 {self.status}\r\n\r\n".encode())
         if self.status.startswith("200"):
             host, _, port = client.request.split()[1].rpartition(":")
-            await join(client, host.strip("[]"), int(port), self.seen)
+            await join(client, *(self.target or (host.strip("[]"), int(port))), self.seen)
 
 
 @define

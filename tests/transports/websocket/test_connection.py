@@ -422,6 +422,7 @@ async def test_drain_waits_until_the_server_reads(sink: Recorder, tls: Any) -> N
             await asyncio.sleep(0)
             quiet, before = (quiet + 1 if sent == before else 0), sent
         assert 0 < sent < total
+        assert 0 < connection.written < sent * 200_001
         impatient = asyncio.create_task(connection.drain())
         await asyncio.sleep(0)
         impatient.cancel()

@@ -8,7 +8,14 @@ import socket
 
 import pytest
 
-from cableway.errors import HandshakeRefused, HostUnreachable, NotAWebSocket, TLSFailure, UnsupportedProtocol
+from cableway.errors import (
+    HandshakeCut,
+    HandshakeRefused,
+    HostUnreachable,
+    NotAWebSocket,
+    TLSFailure,
+    UnsupportedProtocol,
+)
 from cableway.transports.websocket.failures import explain_network
 from tests.transports.websocket.peers import Peer, answering, refused
 
@@ -25,7 +32,6 @@ from tests.transports.websocket.peers import Peer, answering, refused
         ("502 Bad Gateway", "running"),
         ("503 Service Unavailable", "Retry-After"),
         ("504 Gateway Timeout", "running"),
-        ("511 Network Authentication Required", "log in"),
     ],
 )
 async def test_a_refusal_keeps_status_headers_and_body(status: str, hint: str) -> None:
@@ -57,33 +63,22 @@ async def test_another_404_is_taken_for_a_wrong_path() -> None:
     assert "Origin" not in error.hint
 
 
-@pytest.mark.parametrize(
-    ("location", "told", "kept"),
-    [
-        ("https://user:hunter2@login.example.com:8443/path?token=hunter2", "login.example.com:8443", "hunter2"),
-        ("/login?token=hunter2", "another path", "hunter2"),
-        ("http://[broken/hunter2", "another path", "hunter2"),
-    ],
-)
-async def test_redirects_are_not_followed(location: str, told: str, kept: str) -> None:
-    """The hint names the host of the target and nothing more of it."""
+@pytest.mark.parametrize("location", ["/login?token=hunter2", "http://[broken/hunter2"])
+async def test_redirects_are_not_followed(location: str) -> None:
+    """Nothing of the target is shown."""
     error = await refused(answering("302 Found", b"", f"Location: {location}"), HandshakeRefused)
 
     assert error.status == 302
-    assert told in error.hint
-    assert kept not in str(error)
+    assert "another path" in error.hint
+    assert "hunter2" not in str(error)
 
 
-@pytest.mark.parametrize(
-    ("kind", "told"), [("text/html; charset=utf-8", "a web page"), ("application/json", "an ordinary answer")]
-)
-async def test_a_page_instead_of_an_upgrade_is_no_websocket(kind: str, told: str) -> None:
-    """A captive portal, or the wrong path."""
-    error = await refused(answering("200 OK", b"<html>", f"Content-Type: {kind}"), NotAWebSocket)
+async def test_an_ordinary_answer_instead_of_an_upgrade_is_no_websocket() -> None:
+    """Whoever gave it."""
+    error = await refused(answering("200 OK", b"{}", "Content-Type: application/json"), NotAWebSocket)
 
     assert error.status == 200
-    assert told in str(error)
-    assert "login page" in error.hint
+    assert "an ordinary answer" in str(error)
 
 
 async def test_an_old_proxy_may_answer_in_http_1_0() -> None:
@@ -206,9 +201,9 @@ async def test_a_server_that_hangs_up_without_an_answer_was_not_reached() -> Non
         await peer.read_request()
         peer.reset()
 
-    assert "cut before the upgrade" in str(await refused(hang_up, HostUnreachable))
-    assert "cut before the upgrade" in str(await refused(reset, HostUnreachable))
-    assert "it starts with 'HTTP/1.1 10'" in str(await refused(half, NotAWebSocket))
+    assert "cut before the upgrade" in str(await refused(hang_up, HandshakeCut))
+    assert "cut before the upgrade" in str(await refused(reset, HandshakeCut))
+    assert "cut before the upgrade" in str(await refused(half, HandshakeCut))
 
 
 @pytest.mark.parametrize(

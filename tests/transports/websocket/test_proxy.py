@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import sys
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import pytest
 from cableway.errors import ConnectTimeout, InvalidURL, MissingExtra, ProxyFailure, TLSFailure
 from cableway.transports.base import DialRequest
 from cableway.transports.websocket import WebSocketTransport
-from cableway.transports.websocket.proxy import environment_proxy, parse_proxy
+from cableway.transports.websocket.proxy import parse_proxy
 from tests.transports.websocket.peers import (
     ConnectProxy,
     Peer,
@@ -210,52 +211,34 @@ async def test_a_proxy_that_is_silent_times_out(kind: str) -> None:
     assert 3 <= loop.time() - started < 3.5
 
 
+@pytest.mark.parametrize("kind", ["http", "socks5h"])
+async def test_a_proxy_is_reached_at_that_of_its_addresses_which_answers(
+    kind: str, sink: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a server is; and a name that is not found is told as the proxy's."""
+    async with serving(echo) as port:
+        target = ("127.0.0.1", port)
+        proxy = ConnectProxy(target=target) if kind == "http" else SocksProxy(target=target)
+        async with serving(proxy) as proxy_port:
+            places = [("127.0.0.1", unused_port()), ("127.0.0.1", proxy_port)]
+            found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in places]
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+            request = DialRequest("ws://inside.example/cable", proxy=f"{kind}://proxy.example:{proxy_port}")
+            await talk(request, sink)
+
+    def nothing(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nothing)
+    with pytest.raises(ProxyFailure, match=r"not found.*proxy\.example|proxy\.example.*not found"):
+        await WebSocketTransport().open(request, Recorder())
+
+
 async def test_socks_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says what to install."""
     monkeypatch.setitem(sys.modules, "python_socks", None)
     with pytest.raises(MissingExtra, match=r"cableway\[socks\]"):
         await WebSocketTransport().open(dial(1, proxy="socks5://127.0.0.1:1"), Recorder())
-
-
-async def test_the_environment_names_a_proxy(monkeypatch: pytest.MonkeyPatch, sink: Recorder) -> None:
-    """It is used when asked for, and not otherwise."""
-    proxy = ConnectProxy()
-    async with serving(echo) as port, serving(proxy) as proxy_port:
-        monkeypatch.setenv("all_proxy", f"http://127.0.0.1:{proxy_port}")
-        await talk(dial(port), Recorder())
-        await talk(dial(port, proxy=False), Recorder())
-        assert proxy.requests == []
-
-        await talk(dial(port, proxy=True), sink)
-
-    assert proxy.requests == [f"CONNECT 127.0.0.1:{port} HTTP/1.1"]
-
-
-@pytest.mark.parametrize(
-    ("environment", "secure", "proxy"),
-    [
-        ({}, True, None),
-        ({"https_proxy": "http://a"}, True, "http://a"),
-        ({"http_proxy": "http://a"}, True, None),
-        ({"http_proxy": "http://a"}, False, "http://a"),
-        ({"ws_proxy": "http://b", "http_proxy": "http://a"}, False, "http://b"),
-        ({"wss_proxy": "http://b", "https_proxy": "http://a"}, True, "http://b"),
-        ({"ALL_PROXY": "socks5://c"}, True, "socks5://c"),
-        ({"all_proxy": "http://c", "https_proxy": "http://a"}, True, "http://a"),
-        ({"socks_proxy": "http://d:1080"}, True, "socks5h://d:1080"),
-        ({"https_proxy": "http://a", "no_proxy": "example.com"}, True, None),
-        ({"https_proxy": "http://a", "no_proxy": "*"}, True, None),
-        ({"https_proxy": "http://a", "NO_PROXY": "other.com"}, True, "http://a"),
-    ],
-)
-def test_which_variable_counts(
-    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], proxy: str | None, *, secure: bool
-) -> None:
-    """The most particular one, unless ``no_proxy`` names the host."""
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-
-    assert environment_proxy("www.example.com", 443, secure=secure) == proxy
 
 
 @pytest.mark.parametrize(

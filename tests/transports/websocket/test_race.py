@@ -107,3 +107,14 @@ async def test_an_address_needs_no_look_up(monkeypatch: pytest.MonkeyPatch, host
     monkeypatch.delattr(socket, "getaddrinfo")
 
     assert await race.addresses_of(host, 80) == [(family, (host, 80))]
+
+
+async def test_small_writes_are_not_held_back() -> None:
+    """A command is not to wait until the one before it was acknowledged (Nagle's algorithm)."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        loop = asyncio.get_running_loop()
+        sock = await connect_socket(*listener.getsockname())
+        transport, _ = await loop.create_connection(asyncio.Protocol, sock=sock)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        transport.abort()
+        await asyncio.sleep(0)

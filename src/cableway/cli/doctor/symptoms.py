@@ -194,7 +194,7 @@ def _of_refusal(error: HandshakeRefused, step: Step) -> Symptom:
 def _of_proxy(error: ProxyFailure, _: Step) -> Symptom:
     if error.status is None:
         return Symptom.PROXY_UNREACHED
-    if error.status == 407:
+    if error.status in {401, 407}:
         return Symptom.PROXY_ASKS_LOGIN
     return Symptom.PROXY_LOST if error.status >= 500 else Symptom.PROXY_FORBIDS
 

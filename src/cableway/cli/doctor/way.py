@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cableway.transports.websocket.address import parse_address
-from cableway.transports.websocket.proxy import choose_proxy
+from cableway.transports.websocket.exchange import HttpExchange
+from cableway.transports.websocket.proxies import choose_proxy
 from cableway.transports.websocket.reach import Route, reach
 
 if TYPE_CHECKING:
@@ -21,12 +22,14 @@ async def proxy_for(request: DialRequest) -> ProxyAddress | None:
     Raises:
         InvalidURL: What was given, or what the environment says, is no address of a proxy.
     """
-    return await choose_proxy(request.proxy, parse_address(request.url))
+    uri = parse_address(request.url)
+    return await choose_proxy(request.proxy, uri.host, uri.port, secure=uri.secure)
 
 
 def route_for(request: DialRequest, proxy: ProxyAddress | None) -> Route:
     """Return the route to the server that ends before TLS; with ``tls`` set, it goes through that."""
-    return Route(request.url, parse_address(request.url), None, proxy, None, request.timeout)
+    uri = parse_address(request.url)
+    return Route(request.url, uri.host, uri.port, None, proxy, None, request.timeout)
 
 
 async def reached(route: Route) -> asyncio.Transport:
@@ -35,4 +38,4 @@ async def reached(route: Route) -> asyncio.Transport:
     Raises:
         ConnectError: One of its subclasses says what was in the way.
     """
-    return (await reach(route)).transport
+    return (await reach(route, HttpExchange)).transport

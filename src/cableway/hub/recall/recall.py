@@ -288,8 +288,8 @@ class Recall:
             self._healing.tick(now)
         elif self._waits:
             self._next(now, waited=True)
-        elif self.historian.router.paused:
-            # The answer may be among what is not read at the moment.
+        elif self.historian.router.held_up:
+            # The question may not have gone yet, or the answer be among what is not read at the moment.
             self._set(now + ANSWER + self.historian.slack)
         elif self.question.listing is None and self._is_silent(now) and not self.question.overdue:
             # It may be the line: it is found dead in that time, then, and all is asked anew on the next one.

@@ -10,19 +10,22 @@ from cableway.errors import CableError, LineLost, MalformedFrame
 from cableway.transports.event_stream.events import EventParser, EventTooLong
 from cableway.transports.event_stream.roster import passed
 from cableway.transports.http.posting import Broken
-from cableway.transports.http.refusals import refused
+from cableway.transports.http.refusals import no_stream, refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractAsyncContextManager
 
+    from cableway.errors import HandshakeRefused, ProxyFailure
     from cableway.transports.base import Sink
     from cableway.transports.event_stream.roster import Bunch, Roster
     from cableway.transports.http.posting import Answer, Poster
 
 STREAM = "a request for an event stream"
 
-_WANTED: Final = {"accept": "text/event-stream"}
+STREAM_TYPE: Final = "text/event-stream"
+
+_WANTED: Final = {"accept": STREAM_TYPE}
 
 _NOT_WANTED = 400
 """How a server answers whom it does not let subscribe."""
@@ -178,12 +181,24 @@ class EventStreamConnection:
                 self._take(self._roster.refused(bunch))
                 self._flush()
                 return
+            if not answer.headers.get("content-type", "").lower().startswith(STREAM_TYPE):
+                await self._refuse(bunch, answer)
             if not answer.taken or not answer.readable:
-                raise refused(self._url, answer.status, answer.headers, step=STREAM, opens=bunch is None)
+                raise self._refusal(bunch, answer)
             if bunch is None:
                 self._headers = answer.headers
                 self._opened.set_result(None)
             await self._read(bunch, answer)
+
+    async def _refuse(self, bunch: Bunch | None, answer: Answer) -> None:
+        portal = await answer.portal(self._url)
+        if portal is not None:
+            raise portal
+        raise no_stream(self._url, answer.status) if answer.taken else self._refusal(bunch, answer)
+
+    def _refusal(self, bunch: Bunch | None, answer: Answer) -> HandshakeRefused | ProxyFailure:
+        proxy = self._poster.passed_on_by
+        return refused(self._url, answer.status, answer.headers, step=STREAM, opens=bunch is None, proxy=proxy)
 
     async def _read(self, bunch: Bunch | None, answer: Answer) -> None:
         parser = EventParser(self._max_message_size)

@@ -16,6 +16,8 @@ from cableway.transports.http.way import Ways, spoken_as_text
 from cableway.transports.websocket.headers import check_request
 
 if TYPE_CHECKING:
+    import ssl
+
     from cableway.transports.base import DialRequest, Sink
 
 PATH: Final = "/events"
@@ -50,6 +52,7 @@ class EventStreamTransport:
         path: str | None = None,
         method: Literal["POST", "GET"] = "POST",
         max_message_size: int = 1024 * 1024,
+        proxy_ssl: ssl.SSLContext | None = None,
     ) -> None:
         """Keep the options; nothing is dialled yet.
 
@@ -61,6 +64,7 @@ class EventStreamTransport:
                 reads as JSON (``"5"``, ``"null"``) arrives as what it reads as. What an address cannot say (a question
                 about two streams, or about one whose name no header carries) is posted all the same.
             max_message_size: Largest message to receive, in bytes. A larger one loses the line.
+            proxy_ssl: For a proxy whose address starts with ``https``; by default the system's certificates.
 
         Raises:
             UsageError: A value is out of its range.
@@ -78,7 +82,7 @@ class EventStreamTransport:
         self._method = method
         self._max_message_size = max_message_size
         self._cookies = CookieJar()
-        self._ways = Ways()
+        self._ways = Ways(proxy_ssl)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(path={self._path!r}, method={self._method!r})"
@@ -87,9 +91,10 @@ class EventStreamTransport:
         """Open one line and hand it over paused. Cancelled, it leaves nothing open.
 
         Raises:
-            InvalidURL: The address cannot be dialled.
+            InvalidURL: The address, or the proxy's, cannot be dialled.
             InvalidHeader: A header, the origin or a subprotocol must not go on the wire.
-            UsageError: The protocol is not one of text, or the proxy is no HTTP proxy.
+            UsageError: The protocol is not one of text.
+            MissingExtra: A SOCKS proxy is to be used and ``python-socks`` is not installed.
             ConnectError: One of its subclasses: the host was not reached, or refused.
         """
         check_request(request)
@@ -105,7 +110,7 @@ class EventStreamTransport:
         except BaseException as error:
             await connection.close()
             if isinstance(error, Unsent | Broken):
-                raise unreached(request.url, error.__cause__, timeout=request.timeout) from None
+                raise unreached(request.url, error, timeout=request.timeout)  # noqa: B904 - it has its cause
             if isinstance(error, TimeoutError) and limit.expired():
                 raise ServerSilent(request.url, 2 * request.timeout, "the request was not answered") from None
             raise

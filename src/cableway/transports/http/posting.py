@@ -1,12 +1,15 @@
-"""Requests over httpx2, and what became of them. The only place that knows that library."""
+"""Requests over httpx2, and what became of them."""
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, Final
+import asyncio
+from collections import deque
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import TYPE_CHECKING, Final
 
 from cableway.auth.providers.discretion import discreet
-from cableway.errors import UsageError
+from cableway.transports.captive import SIGN_IN_DUE, find_portal, is_page
+from cableway.transports.websocket.response import LONGEST_BODY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -15,7 +18,12 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from cableway.errors import CaptivePortal
     from cableway.transports.http.way import Way
+    from cableway.transports.websocket.proxy import ProxyAddress
+
+PAGE_WAIT: Final = 1.0
+"""Seconds for a page to come: it only helps to explain."""
 
 STALL: Final = 10.0
 """Seconds in which the next part of a request must be written."""
@@ -33,6 +41,9 @@ class Unsent(Exception):
 class Broken(Exception):
     """The request was sent, at least in part, and no whole answer came; ``__cause__`` tells why, if anything does."""
 
+    received: bytes = b""
+    """What came in place of an answer."""
+
 
 class Answer:
     """A response whose head has come."""
@@ -42,6 +53,7 @@ class Answer:
         self.headers: dict[str, str] = {name.lower(): value for name, value in response.headers.items()}
         """Names in lower case."""
         self._chunks = response.aiter_raw()
+        self._looked_at: deque[bytes] = deque()
 
     @property
     def taken(self) -> bool:
@@ -59,8 +71,35 @@ class Answer:
         Raises:
             Broken: It ended before it was whole.
         """
+        if self._looked_at:
+            return self._looked_at.popleft()
         with discreet(), _told():
             return await anext(self._chunks, None)
+
+    async def portal(self, url: str) -> CaptivePortal | None:
+        """Return what to raise if this came from a captive portal; the body can still be read if not.
+
+        Raises:
+            Broken: It was cut before that could be told.
+        """
+        if self.taken and "content-type" not in self.headers:
+            # Some portals do not say that they send a page: how it starts does.
+            chunk = await self.chunk()
+            self._looked_at.extend([] if chunk is None else [chunk])
+        if self.status == SIGN_IN_DUE or is_page(self.headers, b"".join(self._looked_at)):
+            await self._read_page()
+        return find_portal(url, self.status, self.headers, b"".join(self._looked_at))
+
+    async def _read_page(self) -> None:
+        """Read the first few kilobytes, or what of them comes within a second: they may name the portal."""
+        size, unread = 0, list(self._looked_at)
+        self._looked_at.clear()
+        with suppress(TimeoutError, Broken):
+            async with asyncio.timeout(PAGE_WAIT):
+                while size < LONGEST_BODY and (chunk := await self.chunk()) is not None:
+                    unread.append(chunk)
+                    size += len(chunk)
+        self._looked_at.extend(unread)
 
 
 class Poster:
@@ -69,22 +108,19 @@ class Poster:
     def __init__(self, way: Way, cookies: CookieJar, *, crowd: bool = False) -> None:
         import httpx2
 
-        near = way.address.near
-        options: dict[str, Any] = {"trust_env": way.proxy is True and not near, "follow_redirects": False}
-        if isinstance(way.proxy, str):
-            options["proxy"] = way.proxy
-        if crowd:
-            # Each request of a crowd stays for as long as the line does.
-            options["limits"] = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
+        from cableway.transports.http.streams import Carriage
+
+        # Each request of a crowd stays for as long as the line does.
+        self._carriage = Carriage(way.route, connections=None if crowd else 10)
         self._way = way
-        try:
-            self._client = httpx2.AsyncClient(cookies=cookies, verify=way.ssl or False, **options)
-        except (ImportError, ValueError):
-            # Such texts may quote the address of the proxy, with its password.
-            msg = (
-                "plain requests go through HTTP proxies alone, and the one that is set is of another kind: proxy=None?"
-            )
-            raise UsageError(msg) from None
+        self._client = httpx2.AsyncClient(
+            cookies=cookies, transport=self._carriage, trust_env=False, follow_redirects=False
+        )
+
+    @property
+    def passed_on_by(self) -> ProxyAddress | None:
+        """The proxy that takes the requests, and answers for the server, where one does."""
+        return self._way.route.proxy if self._way.route.forwarded else None
 
     def post(
         self, body: bytes, headers: Mapping[str, str], answer_within: float | None
@@ -118,13 +154,18 @@ class Poster:
             self._way.address.bare,
             content=body,
             headers=sent,
-            timeout=httpx2.Timeout(answer_within, connect=self._way.connect_timeout, write=STALL),
+            timeout=httpx2.Timeout(answer_within, connect=None, write=STALL),
             extensions={"target": target},
         )
         if given:
             request.headers["cookie"] = merged_cookies(given, request.headers.get("cookie", ""))
-        with discreet(), _told():
-            response = await self._client.send(request, stream=True)
+        try:
+            with discreet(), _told():
+                response = await self._client.send(request, stream=True)
+        except Broken as broken:
+            latest = self._carriage.network.latest
+            broken.received = (latest and latest.start) or b""
+            raise
         try:
             yield Answer(response)
         finally:
@@ -147,11 +188,23 @@ def merged_cookies(given: str, kept: str) -> str:
 
 @contextmanager
 def _told() -> Iterator[None]:
+    import httpcore2
     import httpx2
+
+    from cableway.transports.http.streams import NotReached
 
     try:
         yield
-    except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError) as error:
+    except NotReached as carrier:
+        raise Unsent from carrier.error
+    except httpcore2.PoolTimeout as error:
         raise Unsent from error
-    except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
+    except (
+        httpcore2.TimeoutException,
+        httpcore2.NetworkError,
+        httpcore2.ProtocolError,
+        httpx2.HTTPError,
+        httpx2.StreamError,
+        OSError,
+    ) as error:
         raise Broken from error

@@ -8,8 +8,6 @@ from urllib.parse import urlsplit
 from cableway.errors import (
     CableError,
     ConnectError,
-    ConnectTimeout,
-    HandshakeCut,
     HandshakeRefused,
     MalformedFrame,
     NotAWebSocket,
@@ -19,8 +17,9 @@ from cableway.errors import (
     ServerSilent,
     Unauthorized,
 )
-from cableway.redact import printable
-from cableway.transports.websocket.failures import explain_network
+from cableway.transports.http.posting import Broken, Unsent
+from cableway.transports.websocket.failures import REDIRECT_HINT, explain_silence
+from cableway.transports.websocket.proxy import explain_credentials, explain_no_passage
 from cableway.wire.codecs.json import JSONCodec
 from cableway.wire.dialects.base import BaseDialect
 from cableway.wire.frames import Disconnect
@@ -28,6 +27,7 @@ from cableway.wire.frames import Disconnect
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from cableway.transports.websocket.proxy import ProxyAddress
 
 _WHERE: Final = (
     "AnyCable Pro takes polls at /lp when it was started with --poll, and AnyCable gives event streams at /events when "
@@ -37,6 +37,9 @@ _WHERE: Final = (
 _SECURE: Final = frozenset({"https", "wss"})
 
 _ABSENT: Final = frozenset({404, 405, 501})
+
+_MAYBE_THE_PROXY: Final = frozenset({401, 403, 502, 503, 504})
+"""What a proxy that passes requests on says in its own name, with nothing to tell that by."""
 
 _HINTS: Final = {
     401: "Are the credentials right and still valid?",
@@ -50,57 +53,75 @@ _HINTS: Final = {
     502: "A proxy or load balancer on the way does not reach the server: is it running?",
     503: "The server is overloaded or being restarted; Retry-After in headers tells when to come back, if it says so",
     504: "A proxy or load balancer on the way got no answer from the server: is it running?",
-    511: "The network asks you to log in first, by a browser",
 }
 
 
-def refused(url: str, status: int, headers: Mapping[str, str], *, step: str, opens: bool = False) -> HandshakeRefused:
-    """Return the error for an answer with another status than was due; *opens*: to the request that opens a line."""
-    hint = _HINTS.get(status, "")
-    if 300 <= status < 400:
-        hint = "Redirects are not followed, since credentials would go along: give the right address"
+def refused(
+    url: str,
+    status: int,
+    headers: Mapping[str, str],
+    *,
+    step: str,
+    opens: bool = False,
+    proxy: ProxyAddress | None = None,
+) -> HandshakeRefused | ProxyFailure:
+    """Return the error for an answer with another status than was due.
+
+    *opens*: to the request that opens a line; *proxy*: what has passed the request on.
+    """
+    if proxy is not None and status == 407:
+        return explain_credentials(url, proxy, status)
+    if proxy is not None and _is_from_proxy(headers):
+        return explain_no_passage(url, proxy, status, headers)
+    hint = REDIRECT_HINT if 300 <= status < 400 else _HINTS.get(status, "")
+    if proxy is not None and status in _MAYBE_THE_PROXY:
+        end = "" if hint.endswith("?") else "."
+        hint = f"{hint}{end} The proxy {proxy.at} may have answered itself: does it know us, and may we go there?"
     kind = NotOffered if opens and status in _ABSENT else HandshakeRefused
     return kind(url, status, headers, b"", hint, step=step)
+
+
+def _is_from_proxy(headers: Mapping[str, str]) -> bool:
+    """Tell whether a proxy says that an answer is its own (RFC 9209 section 2.1.1; Squid)."""
+    return "x-squid-error" in headers or "error=" in headers.get("proxy-status", "").replace(" ", "")
 
 
 def no_session(url: str, status: int) -> NotAWebSocket:
     """Return the error for an answer that opens nothing."""
     what = f"an answer came (HTTP {status}) that gives no X-Anycable-Poll-ID"
-    return NotAWebSocket(url, what, f"A proxy or a login page of the network may answer in its place. {_WHERE}", status)
+    return NotAWebSocket(url, what, f"A proxy on the way may answer in its place. {_WHERE}", status)
 
 
-def unreached(url: str, error: BaseException | None, *, timeout: float) -> ConnectError:
-    """Return why no answer came to the request for a line; *error* is what httpx2 said, or ``None``."""
-    import httpx2
-
-    parts = urlsplit(url)
-    match error:
-        case httpx2.ConnectTimeout() | httpx2.PoolTimeout():
-            return ConnectTimeout(url, timeout, "the host was not reached")
-        case httpx2.TimeoutException():
-            return ServerSilent(url, timeout, "the request was not answered")
-        case httpx2.ProxyError():
-            # What it says begins with the status that the proxy answered with, where it answered at all.
-            said = printable(str(error))
-            status = int(said[:3]) if said[:3].isdecimal() else None
-            return ProxyFailure(url, f"the proxy did not let us through: {said}", _HINTS.get(status or 0, ""), status)
-        case httpx2.ConnectError():
-            return explain_network(
-                url, _root(error), at=parts.netloc.rpartition("@")[2], secure=parts.scheme in _SECURE
-            )
-        case _:
-            what = "the connection was cut before the request was answered, or what answers is not HTTP"
-            return HandshakeCut(url, what, "Is the port right, and does a firewall or load balancer refuse it?")
+def no_stream(url: str, status: int) -> NotAWebSocket:
+    """Return the error for an answer that is no event stream."""
+    what = f"an answer came (HTTP {status}) that is no event stream"
+    return NotAWebSocket(url, what, f"A proxy on the way may answer in its place. {_WHERE}", status)
 
 
-def _root(error: Exception) -> Exception:
+def unreached(url: str, failure: Unsent | Broken, *, timeout: float) -> ConnectError:
+    """Return why no answer came to the request for a line, ready to be raised."""
+    import httpcore2
+
+    error = failure.__cause__
+    if isinstance(error, ConnectError):
+        return error
+    found: ConnectError
+    if isinstance(error, httpcore2.TimeoutException):
+        found = ServerSilent(url, timeout, "the request was not answered")
+    else:
+        received = failure.received if isinstance(failure, Broken) else b""
+        secure = urlsplit(url).scheme.lower() in _SECURE
+        found = explain_silence(url, received, _root(error), secure=secure, step="the request")
+    found.__cause__ = error
+    return found
+
+
+def _root(error: BaseException | None) -> Exception | None:
     """Return what the system said first, from among what was made of it on the way."""
-    found: BaseException = error
-    while (cause := found.__cause__ or found.__context__) is not None:
-        found = cause
-        if isinstance(found, OSError) and found.errno is not None:
-            return found
-    return found if isinstance(found, Exception) else error
+    found = error
+    while found is not None and not isinstance(found, OSError):
+        found = found.__cause__ or found.__context__
+    return found
 
 
 def farewell(lines: Iterable[bytes], status: int) -> CableError | None:

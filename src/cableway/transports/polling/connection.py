@@ -104,8 +104,21 @@ class PollingConnection:
 
     @property
     def command_latency(self) -> float:
-        """Seconds that a command may have to wait before it goes."""
-        return 0.0 if self._exchange.interrupts else self._opened.session.hold
+        """Seconds that a command may have to wait before it goes.
+
+        Also where polls are given up for commands: one that carries commands is not, and it may be held for as long.
+        """
+        return self._opened.session.hold
+
+    @property
+    def jammed(self) -> bool:
+        """Whether commands wait for longer, or did until a moment ago: there are more than polls take along."""
+        return self._exchange.outbox.is_late(self._loop.time(), self.command_latency + self._exchange.longest_pause)
+
+    @property
+    def written(self) -> int:
+        """How many bytes of commands have gone in requests so far; what went twice counts twice."""
+        return self._exchange.outbox.loaded
 
     @property
     def untaken(self) -> int:

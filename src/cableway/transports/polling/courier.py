@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import field, frozen
 
 from cableway.auth.providers.response import server_now
-from cableway.errors import CableError, HandshakeRefused, LineLost, MalformedFrame, NotAWebSocket, ServerDisconnect
+from cableway.errors import CableError, HandshakeRefused, LineLost, MalformedFrame, ServerDisconnect
 from cableway.policies.classify import retry_after
 from cableway.transports.http.posting import Broken, Unsent
 from cableway.transports.http.refusals import farewell, refused
@@ -29,18 +29,12 @@ POLL: Final = "a poll"
 GRACE: Final = 10.0
 """Seconds on top of the time that the server holds a poll, for a slow network."""
 
-PAGE: Final = "a web page came in place of an answer to a poll"
-
-PAGE_HINT: Final = "A login page of the network may stand in between: open a browser"
-
 UNKNOWN: Final = "The server does not know the session any more; with the next line it is asked back"
 
 STRAY: Final = (
     "Line after line, the server does not know a session that was polled in time. Are there several behind a load "
     "balancer? A polled session is on one of them: the balancer must be sticky, by a cookie (it is kept) or by address"
 )
-
-_PAGES: Final = ("text/html", "application/xhtml")
 
 _BUSY: Final = frozenset({429, 503})
 
@@ -99,9 +93,13 @@ class Courier:
 
     def look(self) -> None:
         """Something has changed: look at the exchange again, and give up a poll that is in the way."""
-        if self._limit is not None and self._exchange.should_interrupt:
-            self._limit.reschedule(self._loop.time())
+        self._limit_poll()
         self._news.set()
+
+    def _limit_poll(self) -> None:
+        due = self._exchange.interrupt_at
+        if self._limit is not None and due is not None:
+            self._limit.reschedule(max(due, self._loop.time()))
 
     async def _due(self) -> bool:
         """Wait until a request is due, or something has changed; tell which."""
@@ -118,18 +116,19 @@ class Courier:
         return False
 
     async def _poll(self) -> None:
-        exchange, body = self._exchange, self._exchange.begin()
+        exchange, body = self._exchange, self._exchange.begin(self._loop.time())
         limit = asyncio.timeout(None)
         try:
             async with limit:
                 self._limit = limit
+                self._limit_poll()
                 await self._ask(body)
         except TimeoutError:
             if not limit.expired():
                 raise
             exchange.interrupted(self._loop.time())
         except Unsent as error:
-            self._why = error.__cause__
+            self._why = error
             exchange.unsent(self._loop.time())
         except Broken as error:
             self._why = error.__cause__
@@ -145,9 +144,9 @@ class Courier:
             if self._limit is not None:
                 # From here on it brings messages, and nobody may give it up.
                 self._limit.reschedule(None)
-            if answer.taken and answer.headers.get("content-type", "").lower().startswith(_PAGES):
-                # The server may have had an answer, and what stands in between has kept it.
-                raise Broken from NotAWebSocket(session.url, PAGE, PAGE_HINT, answer.status)
+            if (portal := await answer.portal(session.url)) is not None:
+                # The server may have had an answer, and the network has kept it.
+                raise Broken from portal
             if answer.taken and answer.readable:
                 self._exchange.taken(self.last_received)
                 self._changed()
@@ -177,7 +176,8 @@ class Courier:
         return busy or bool(last)
 
     async def _refused(self, answer: Answer) -> None:
-        refusal = refused(self._session.url, answer.status, answer.headers, step=POLL)
+        proxy = self._poster.passed_on_by
+        refusal = refused(self._session.url, answer.status, answer.headers, step=POLL, proxy=proxy)
         self._why = refusal
         if answer.status in _BUSY:
             self._exchange.busy(self._loop.time(), retry_after(answer.headers))
@@ -214,5 +214,5 @@ class Courier:
         if isinstance(self._why, CableError):
             return self._why
         error = LineLost(end.value)
-        error.__cause__ = self._why
+        error.__cause__ = self._why.__cause__ if isinstance(self._why, Unsent) else self._why
         return error

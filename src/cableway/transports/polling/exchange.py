@@ -11,6 +11,8 @@ Rule 5: after an answer with messages the next poll follows as soon as somebody 
 without by the pace, and with a command at once.
 Rule 6: a server that does not know a session that was polled in time has lost it, or another one was asked. Once may be
 a restart; line after line, and each after a few polls, is a load balancer that does not lead to the same server twice.
+Rule 7: at the goodbye the last commands have a second to be answered for. The server has them by then, and may hold the
+answer for as long as it holds any.
 """
 
 from __future__ import annotations
@@ -30,6 +32,9 @@ FIRST_RETRY: Final = 0.1
 SAFE_SHARE: Final = 0.8
 """Of the time that the server keeps a session between two requests; the rest is for the way there."""
 
+
+GOODBYE: Final = 1.0
+"""Seconds that a server has to answer for the last commands."""
 
 STRAYS: Final = 3
 """Lines in a row whose session was not known, from which on it is told so."""
@@ -72,6 +77,7 @@ class Exchange:
     closing: bool = field(default=False, init=False)
     _in_flight: bool = field(default=False, init=False)
     _taken: bool = field(default=False, init=False)
+    _begun_at: float = field(default=float("-inf"), init=False)
     # Not before this time at all, after a failure; and by the pace, which a command may hasten.
     _barred_until: float = field(default=float("-inf"), init=False)
     _ready_at: float = field(default=float("-inf"), init=False)
@@ -101,22 +107,26 @@ class Exchange:
         return self._in_flight and not self._taken and self.outbox.in_request == 0
 
     @property
-    def should_interrupt(self) -> bool:
-        """Whether the poll in flight is to be given up."""
-        return self.waits and (self.closing or (self.interrupts and self.outbox.waiting))
+    def interrupt_at(self) -> float | None:
+        """When the request in flight is to be given up, which may be long ago; ``None``: not before it is answered."""
+        if self.waits:
+            due = self.closing or (self.interrupts and self.outbox.waiting)
+            return self._begun_at if due else None
+        last = self.closing and self._in_flight and not self._taken and not self.outbox.waiting
+        return self._begun_at + GOODBYE if last else None
 
     # What happens
 
     def offer(self, frame: bytes, now: float) -> None:
         """Take a command."""
         if self.end is None:
-            self.outbox.add(frame)
+            self.outbox.add(frame, now)
             self._ready_at = min(self._ready_at, now + min(self.pace.gather, self._longest))
 
-    def begin(self) -> bytes:
+    def begin(self, now: float) -> bytes:
         """Make a request, and return its body."""
-        self._in_flight, self._taken = True, False
-        return self.outbox.load()
+        self._in_flight, self._taken, self._begun_at = True, False, now
+        return self.outbox.load(now)
 
     def taken(self, now: float) -> None:
         """The server has answered that it took the request; its messages are on their way."""
@@ -166,7 +176,9 @@ class Exchange:
         return self.strays.count >= STRAYS
 
     def interrupted(self, now: float) -> None:
-        """The poll was given up for a command."""
+        """The poll was given up for a command, or at the goodbye."""
+        if self.closing:
+            self.outbox.taken()
         self._settle(now)
         self._ready_at = now
         self._end_if_done()

@@ -22,6 +22,8 @@ from cableway.types import Seconds, to_seconds
 from cableway.wire.subprotocols import BASE_JSON
 
 if TYPE_CHECKING:
+    import ssl
+
     from cableway.transports.base import DialRequest, Sink
     from cableway.transports.http.posting import Answer
 
@@ -65,6 +67,7 @@ class LongPollingTransport:
         max_request_size: int = 64_000,
         max_message_size: int = 1024 * 1024,
         write_limit: int = 1024 * 1024,
+        proxy_ssl: ssl.SSLContext | None = None,
     ) -> None:
         """Keep the options; nothing is dialled yet.
 
@@ -81,6 +84,7 @@ class LongPollingTransport:
             max_request_size: Largest body of a request in bytes (``--poll_max_request_size``, 64 kB).
             max_message_size: Largest message to receive, in bytes. A larger one loses the line.
             write_limit: Bytes that the server has not taken, above which ``drain()`` waits.
+            proxy_ssl: For a proxy whose address starts with ``https``; by default the system's certificates.
 
         Raises:
             UsageError: A value is none of its kind, or out of its range.
@@ -109,7 +113,7 @@ class LongPollingTransport:
         self._buffers = Buffers(write_limit, read_limit=max_message_size)
         self._cookies = CookieJar()
         self._strays = Strays()
-        self._ways = Ways()
+        self._ways = Ways(proxy_ssl)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(path={self._path!r}, pace={self._pace!r})"
@@ -125,15 +129,17 @@ class LongPollingTransport:
         ``request.timeout`` limits reaching the host, and then the answer.
 
         Raises:
-            InvalidURL: The address cannot be dialled.
+            InvalidURL: The address, or the proxy's, cannot be dialled.
             InvalidHeader: A header, the origin or a subprotocol must not go on the wire.
-            UsageError: The protocol is not one of text, or the proxy is no HTTP proxy.
+            UsageError: The protocol is not one of text.
+            MissingExtra: A SOCKS proxy is to be used and ``python-socks`` is not installed.
             HostUnreachable: Name not found, port refused, no route, or cut before an answer came.
             TLSFailure: No secure line could be made.
             ProxyFailure: The proxy did not let us through.
             ConnectTimeout: The host was not reached in time.
             ServerSilent: It was, but did not answer in time.
-            HandshakeRefused: The server answered with a redirect or an error.
+            HandshakeRefused: The server answered with an error, or a redirect to another of its paths.
+            CaptivePortal: The network wants a sign-in first.
             Unauthorized: It refused with 401, and said that this is final or that the token has expired.
             ServerDisconnect: It refused with 401 for another reason that it named.
             NotAWebSocket: What answered does not serve long polling.
@@ -171,20 +177,23 @@ class LongPollingTransport:
         limit = asyncio.timeout(2 * request.timeout)
         try:
             async with limit, poster.post(b"", headers, request.timeout) as answer:
-                return await self._read(request, answer, spoken)
-        except (Unsent, Broken) as error:
-            raise unreached(request.url, error.__cause__, timeout=request.timeout) from None
+                return await self._read(request, poster, answer, spoken)
+        except (Unsent, Broken) as failure:
+            raise unreached(request.url, failure, timeout=request.timeout)  # noqa: B904 - it has its cause
         except TimeoutError:
             if not limit.expired():
                 raise
             raise ServerSilent(request.url, 2 * request.timeout, "the request was not answered in full") from None
 
-    async def _read(self, request: DialRequest, answer: Answer, spoken: str) -> Opened:
+    async def _read(self, request: DialRequest, poster: Poster, answer: Answer, spoken: str) -> Opened:
+        poll_id = answer.headers.get(POLL_ID, "")
+        if not poll_id and (portal := await answer.portal(request.url)) is not None:
+            raise portal
         lines = await self._lines(request, answer) if answer.taken or answer.status == 401 else []
         if not answer.taken:
-            refusal = refused(request.url, answer.status, answer.headers, step=REQUEST, opens=True)
+            proxy = poster.passed_on_by
+            refusal = refused(request.url, answer.status, answer.headers, step=REQUEST, opens=True, proxy=proxy)
             raise farewell(lines, answer.status) or refusal
-        poll_id = answer.headers.get(POLL_ID, "")
         if not poll_id:
             raise no_session(request.url, answer.status)
         session = Session(request.url, poll_id, self._hold, self._max_message_size)

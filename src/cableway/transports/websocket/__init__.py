@@ -7,7 +7,8 @@
     headers.py     builds and checks the upgrade request
     reach.py       the way to the host: address, proxy, TLS
     race.py        the first address of a host that answers
-    proxy.py       which proxy, and how to get through it
+    proxies.py     which proxy, by what was given and by the environment
+    proxy.py       how to get through a proxy
     tls.py         contexts, and what goes wrong with certificates
     exchange.py    one HTTP request and its response on a line
     response.py    reads the head of a response, leniently

@@ -50,6 +50,7 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         self._last_received = self._frame_began = self._loop.time()
         self._read_size = ReadSize()
         self._reads_repeatedly = type(self._loop).__module__.partition(".")[0] == "uvloop"
+        self._handed_on = 0
         self._paused = True
         self._resumed_once = False
         self._resuming: asyncio.Handle | None = None
@@ -100,6 +101,11 @@ class WebSocketConnection(asyncio.BufferedProtocol):
             send = self._protocol.send_binary if self._receiver.binary else self._protocol.send_text
             send(frame)
             self._write_out()
+
+    @property
+    def written(self) -> int:
+        """How many bytes the operating system has taken so far."""
+        return self._handed_on - self._transport.get_write_buffer_size()
 
     async def drain(self) -> None:
         """Wait until the buffer is low enough to send more, or the line is gone. Cancelling it loses nothing."""
@@ -210,6 +216,7 @@ class WebSocketConnection(asyncio.BufferedProtocol):
     def _write_out(self) -> None:
         for data in self._protocol.data_to_send():
             if not self._transport.is_closing():
+                self._handed_on += len(data)
                 self._transport.write(data)
 
     def eof_received(self) -> bool:

@@ -6,10 +6,11 @@ import errno
 import socket
 import ssl
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from cableway.errors import HandshakeCut, HandshakeRefused, HostUnreachable, NotAWebSocket, ProxyFailure, TLSFailure
 from cableway.redact import printable
+from cableway.transports.captive import find_portal
+from cableway.transports.websocket.response import END_OF_HEAD, is_junk
 from cableway.transports.websocket.tls import explain_tls
 
 if TYPE_CHECKING:
@@ -27,7 +28,12 @@ _UNREACHABLE: Final = {
     errno.EADDRNOTAVAIL: ("cannot be reached from any address of this machine", "Is IPv6 set up here?"),
 }
 
-_CAPTIVE: Final = "A proxy or a login page of the network may answer in its place; or the path is wrong"
+_IN_BETWEEN: Final = "A proxy on the way may answer in its place; or the path is wrong"
+
+REDIRECT_HINT: Final = (
+    "Redirects are not followed, since credentials would go along; it points to another path of this host, "
+    "or to the same by TLS. Dial the right address instead"
+)
 
 _PATH: Final = "Action Cable and AnyCable listen at /cable unless told otherwise: is the path right?"
 
@@ -43,7 +49,6 @@ _STATUS_HINTS: Final = {
     502: "A proxy or load balancer on the way does not reach the server: is it running?",
     503: "The server is overloaded or being restarted; Retry-After in headers tells when to come back, if it says so",
     504: "A proxy or load balancer on the way got no answer from the server: is it running?",
-    511: "The network asks you to log in first, by a browser",
 }
 
 
@@ -71,44 +76,40 @@ def explain_proxy(url: str, error: Exception, *, at: str, secure: bool) -> Proxy
     return ProxyFailure(url, f"the proxy was not reached: {cause.what}", cause.hint)
 
 
-def explain_silence(url: str, received: bytes, error: Exception | None, *, secure: bool) -> ConnectError:
-    """Return why no response came: the line broke, or what came is not HTTP."""
+def explain_silence(
+    url: str, received: bytes, error: Exception | None, *, secure: bool, step: str = "the upgrade"
+) -> ConnectError:
+    """Return why no response came to *step*: the line broke, or what came is not HTTP."""
     if isinstance(error, ssl.SSLError):
         return explain_tls(url, error)
     if received.startswith((b"\x15\x03", b"\x16\x03")):
         return NotAWebSocket(url, "the port speaks TLS", "Start the address with wss://")
-    if received:
+    if received and (is_junk(received) or END_OF_HEAD in received):
         start = printable(received[:40].decode("latin-1"))
         return NotAWebSocket(url, f"what answers is not HTTP (it starts with {start!r})", "Is the port right?")
     other = "the server asks for a client certificate" if secure else "the port speaks TLS: then dial wss://"
     hint = f"A load balancer or firewall may refuse it, or {other}"
-    return HandshakeCut(url, "the connection was cut before the upgrade was answered", hint)
+    return HandshakeCut(url, f"the connection was cut before {step} was answered", hint)
 
 
 def explain_refusal(url: str, head: ResponseHead, body: bytes, *, origin: str | None) -> ConnectError:
     """Return what an answer other than 101 means."""
     status = head.status
+    portal = find_portal(url, status, head.headers, body)
+    if portal is not None:
+        return portal
     if status < 300:
-        page = "a web page" if head.is_html else "an ordinary answer"
-        return NotAWebSocket(url, f"{page} came (HTTP {status}) where an upgrade was due", _CAPTIVE, status)
+        return NotAWebSocket(
+            url, f"an ordinary answer came (HTTP {status}) where an upgrade was due", _IN_BETWEEN, status
+        )
     if status < 400:
-        return HandshakeRefused(url, status, head.headers, body, _redirect_hint(head))
+        return HandshakeRefused(url, status, head.headers, body, REDIRECT_HINT)
     hint = _STATUS_HINTS.get(status, "")
     if status == 404:
         hint = _not_found_hint(body, origin)
     elif status == 400 and b"HTTPS" in body:  # nginx: "... sent to HTTPS port"; Go: "... to an HTTPS server"
         hint = "The port speaks TLS: start the address with wss://"
     return HandshakeRefused(url, status, head.headers, body, hint)
-
-
-def _redirect_hint(head: ResponseHead) -> str:
-    try:
-        target = urlsplit(head.headers.get("location", ""))
-        host = printable(target.netloc.rpartition("@")[2])
-    except ValueError:
-        host = ""
-    where = f"it points to the host {host}" if host else "it points to another path of this host"
-    return f"Redirects are not followed, since credentials would go along; {where}. Dial the right address instead"
 
 
 def _not_found_hint(body: bytes, origin: str | None) -> str:
@@ -118,5 +119,6 @@ def _not_found_hint(body: bytes, origin: str | None) -> str:
     sent = f"the Origin {printable(origin)!r}" if origin else "a request without an Origin"
     return (
         f"This is how Rails refuses {sent}. Pass origin= with the address of the web site, "
-        f"or allow it on the server: config.action_cable.allowed_request_origins"
+        f"or allow it on the server: config.action_cable.allowed_request_origins. It says the same where a proxy on "
+        f"the way drops the Upgrade header"
     )

@@ -1,24 +1,21 @@
-"""Proxies: which one to use, and how to get through it."""
+"""Proxies: how to get through one."""
 
 from __future__ import annotations
 
-import asyncio
-import sys
+import socket
 from base64 import b64encode
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from attrs import field, frozen
 
 from cableway.errors import InvalidURL, MissingExtra, ProxyFailure
 from cableway.redact import printable, redact_url
 from cableway.transports.websocket.address import host_and_port
+from cableway.transports.websocket.race import connect_socket
 
 if TYPE_CHECKING:
-    import socket
-
-    from websockets.uri import WebSocketURI
+    from collections.abc import Mapping
 
     from cableway.transports.websocket.response import ResponseHead
 
@@ -26,7 +23,11 @@ Scheme = Literal["http", "https", "socks4", "socks4a", "socks5", "socks5h"]
 
 _PORTS: Final = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "socks5": 1080, "socks5h": 1080}
 
-_ASKS_FOR_CREDENTIALS: Final = 407
+_ASKS_FOR_CREDENTIALS: Final = frozenset({401, 407})
+"""Some proxies (tinyproxy) answer 401, which is a server's word, where credentials are wrong."""
+
+
+_NO_WAY: Final = "It may forbid this host or port, or not reach it"
 
 
 @frozen
@@ -48,6 +49,13 @@ class ProxyAddress:
     def at(self) -> str:
         """Name and port, for people."""
         return host_and_port(self.host, self.port)
+
+    @property
+    def authorization(self) -> str | None:
+        """What an HTTP proxy is told of who we are (RFC 7617); ``None`` where the address names nobody."""
+        if self.user is None:
+            return None
+        return f"Basic {b64encode(f'{self.user}:{self.password}'.encode()).decode()}"
 
 
 def parse_proxy(address: str) -> ProxyAddress:
@@ -72,47 +80,12 @@ def parse_proxy(address: str) -> ProxyAddress:
     return ProxyAddress(scheme, parts.hostname, port or _PORTS[scheme], user, password)
 
 
-async def choose_proxy(proxy: str | bool | None, uri: WebSocketURI) -> ProxyAddress | None:  # noqa: FBT001
-    """Return the proxy to use for *uri*: the one given, the environment's for ``True``, none for ``None``.
-
-    Raises:
-        InvalidURL: What was given, or what the environment says, is no address of a proxy.
-    """
-    if isinstance(proxy, str):
-        return parse_proxy(proxy)
-    if not proxy:
-        return None
-    if sys.platform in {"darwin", "win32"}:
-        # There, the settings of the system are asked, which may look names up.
-        found = await asyncio.to_thread(environment_proxy, uri.host, uri.port, secure=uri.secure)
-    else:
-        found = environment_proxy(uri.host, uri.port, secure=uri.secure)
-    return None if found is None else parse_proxy(found)
-
-
-def environment_proxy(host: str, port: int, *, secure: bool) -> str | None:
-    """Return the proxy that ``wss_proxy``, ``socks_proxy``, ``https_proxy``, ``all_proxy`` and their like name.
-
-    For a plain line ``ws_proxy`` and ``http_proxy`` count, too. ``no_proxy`` is honoured.
-    """
-    proxies = getproxies()
-    # RFC 6455 section 4.1 prefers SOCKS, then what is meant for HTTPS, since both only pass bytes on.
-    kinds = ("wss", "socks", "https", "all") if secure else ("ws", "socks", "https", "http", "all")
-    kind = next((kind for kind in kinds if proxies.get(kind)), None)
-    if kind is None or proxy_bypass(host_and_port(host, port)):
-        return None
-    found = proxies[kind]
-    # The settings of macOS give a SOCKS proxy as http://.
-    return f"socks5h://{found.removeprefix('http://')}" if kind == "socks" and "socks" not in found else found
-
-
 def connect_request(proxy: ProxyAddress, host: str, port: int) -> bytes:
     """Return the request that asks an HTTP proxy for a tunnel to *host* (RFC 9110 section 9.3.6)."""
     target = host_and_port(host, port)
     lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}", "User-Agent: cableway"]
-    if proxy.user is not None:
-        credentials = b64encode(f"{proxy.user}:{proxy.password}".encode()).decode()
-        lines.append(f"Proxy-Authorization: Basic {credentials}")
+    if proxy.authorization is not None:
+        lines.append(f"Proxy-Authorization: {proxy.authorization}")
     return "\r\n".join([*lines, "", ""]).encode()
 
 
@@ -121,17 +94,30 @@ def explain_connect(url: str, proxy: ProxyAddress, head: ResponseHead | None) ->
     if head is None:
         hint = "Is this an HTTP proxy? Its address starts with http://, https:// or socks5://"
         return ProxyFailure(url, f"the proxy {proxy.at} gave no answer in HTTP", hint)
-    if head.status == _ASKS_FOR_CREDENTIALS:
-        given = "does not accept the credentials given" if proxy.user is not None else "asks for credentials"
-        what = f"the proxy {proxy.at} {given} (HTTP 407)"
-        return ProxyFailure(url, what, "Put them into its address: http://user:password@proxy:3128", 407)
-    hint = "It may forbid this host or port, or not reach it"
+    if head.status in _ASKS_FOR_CREDENTIALS:
+        return explain_credentials(url, proxy, head.status)
     what = f"the proxy {proxy.at} made no tunnel (HTTP {head.status})"
-    return ProxyFailure(url, what, hint, head.status, head.headers)
+    return ProxyFailure(url, what, _NO_WAY, head.status, head.headers)
 
 
-async def connect_through_socks(url: str, proxy: ProxyAddress, uri: WebSocketURI, *, timeout: float) -> socket.socket:
-    """Return a socket that is connected to the host of *uri* through a SOCKS proxy.
+def explain_credentials(url: str, proxy: ProxyAddress, status: int) -> ProxyFailure:
+    """Return what it means that an HTTP proxy answered with 407, or another *status* of its kind."""
+    given = "does not accept the credentials given" if proxy.user is not None else "asks for credentials"
+    what = f"the proxy {proxy.at} {given} (HTTP {status})"
+    hint = "Put them into its address: http://user:password@proxy:3128"
+    return ProxyFailure(url, what, hint, status)
+
+
+def explain_no_passage(url: str, proxy: ProxyAddress, status: int, headers: Mapping[str, str]) -> ProxyFailure:
+    """Return what it means that an HTTP proxy did not pass a request on, and says so."""
+    what = f"the proxy {proxy.at} did not pass the request on (HTTP {status})"
+    return ProxyFailure(url, what, _NO_WAY, status, headers)
+
+
+async def connect_through_socks(
+    url: str, proxy: ProxyAddress, host: str, port: int, *, timeout: float
+) -> socket.socket:
+    """Return a socket that is connected to *host* through a SOCKS proxy.
 
     With ``socks5h`` and ``socks4a`` the proxy looks the host name up, with ``socks5`` and ``socks4`` we do.
 
@@ -147,10 +133,21 @@ async def connect_through_socks(url: str, proxy: ProxyAddress, uri: WebSocketURI
         raise MissingExtra(feature, "socks") from None
     kind = ProxyType.SOCKS5 if proxy.scheme.startswith("socks5") else ProxyType.SOCKS4
     rdns = proxy.scheme in {"socks5h", "socks4a"}
-    through = Proxy(kind, proxy.host, proxy.port, proxy.user, proxy.password, rdns)
+    through = Proxy(kind, proxy.host, proxy.port, proxy.user, proxy.password, rdns, forward=cast("Any", _Racing()))
     try:
         # The caller's limit counts; the library's own must not come first.
-        return await through.connect(uri.host, uri.port, timeout=timeout + 60)
+        return await through.connect(host, port, timeout=timeout + 60)
+    except socket.gaierror as error:
+        what = f"a host name was not found, that of the SOCKS proxy {proxy.at}"
+        asked = what if rdns else f"{what}, or of {host}, which was looked up here"
+        raise ProxyFailure(url, asked, "" if rdns else "With socks5h:// the proxy looks names up") from error
     except (ProxyError, OSError) as error:
-        what = f"the SOCKS proxy {proxy.at} made no way to {host_and_port(uri.host, uri.port)}"
+        what = f"the SOCKS proxy {proxy.at} made no way to {host_and_port(host, port)}"
         raise ProxyFailure(url, f"{what}: {printable(str(error))}") from error
+
+
+class _Racing:
+    """The way to the SOCKS proxy itself: the library would try one of its addresses alone."""
+
+    async def connect(self, dest_host: str, dest_port: int, timeout: float | None = None) -> socket.socket:  # noqa: ARG002
+        return await connect_socket(dest_host, dest_port)

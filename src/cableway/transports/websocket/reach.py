@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from attrs import field, frozen
 
+from cableway.errors import ConnectTimeout
 from cableway.transports.websocket.address import host_and_port
 from cableway.transports.websocket.exchange import HttpExchange
 from cableway.transports.websocket.failures import explain_network, explain_proxy
@@ -17,11 +18,12 @@ from cableway.transports.websocket.tls import default_context
 if TYPE_CHECKING:
     import socket
     import ssl
-
-    from websockets.uri import WebSocketURI
+    from collections.abc import Callable
 
     from cableway.errors import ConnectError
     from cableway.transports.websocket.proxy import ProxyAddress
+
+P = TypeVar("P", bound=asyncio.Protocol)
 
 _GOODBYE: Final = 1.0
 """Seconds that TLS may take for its own goodbye."""
@@ -35,101 +37,118 @@ class Route:
 
     url: str = field(repr=False)
     """As it was given; only for error texts, which redact it."""
-    uri: WebSocketURI = field(repr=False)
+    host: str
+    port: int
     tls: ssl.SSLContext | None
     """Set for a secure line."""
     proxy: ProxyAddress | None
     proxy_ssl: ssl.SSLContext | None
     timeout: float
+    tunnelled: bool = True
+    """Whether an HTTP proxy makes a tunnel; if not, it is told with each request where that is to go."""
 
     @property
     def at(self) -> str:
         """Name and port of the server, for people."""
-        return host_and_port(self.uri.host, self.uri.port)
+        return host_and_port(self.host, self.port)
+
+    @property
+    def forwarded(self) -> bool:
+        """Whether requests are written for an HTTP proxy, which passes them on (RFC 9112 section 3.2.2)."""
+        return self.proxy is not None and not self.proxy.is_socks and not self.tunnelled
 
 
-async def reach(route: Route) -> HttpExchange:
-    """Open the way to the server and return it ready for the upgrade. Cancelled, it leaves nothing open.
+async def reach(route: Route, factory: Callable[[], P]) -> P:
+    """Open the way to the server for the protocol that *factory* makes. Cancelled, it leaves nothing open.
 
     Raises:
-        ConnectError: One of its subclasses says what was in the way.
+        ConnectTimeout: It took longer than the route's time allows.
+        ConnectError: Another of its subclasses says what was in the way.
     """
-    if route.proxy is None:
-        return await _connect(route)
-    if route.proxy.is_socks:
-        return await _connect_through_socks(route, route.proxy)
-    return await _connect_through_http(route, route.proxy)
-
-
-async def _connect(route: Route) -> HttpExchange:
+    limit = asyncio.timeout(route.timeout)
     try:
-        sock = await connect_socket(route.uri.host, route.uri.port)
-        return await _take_over(sock, route.tls, route.uri.host)
+        async with limit:
+            if route.proxy is None:
+                return await _connect(route, factory)
+            if route.proxy.is_socks:
+                return await _connect_through_socks(route, route.proxy, factory)
+            if route.forwarded:
+                return await _connect_to_proxy(route, route.proxy, factory)
+            return await _connect_through_http(route, route.proxy, factory)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise ConnectTimeout(route.url, route.timeout, "the host was not reached") from None
+
+
+async def _connect(route: Route, factory: Callable[[], P]) -> P:
+    try:
+        sock = await connect_socket(route.host, route.port)
+        return await _take_over(sock, route.tls, route.host, factory)
     except OSError as error:
         raise _explain(route, error) from error
 
 
-async def _connect_through_socks(route: Route, proxy: ProxyAddress) -> HttpExchange:
-    sock = await connect_through_socks(route.url, proxy, route.uri, timeout=route.timeout)
+async def _connect_through_socks(route: Route, proxy: ProxyAddress, factory: Callable[[], P]) -> P:
+    sock = await connect_through_socks(route.url, proxy, route.host, route.port, timeout=route.timeout)
     try:
-        return await _take_over(sock, route.tls, route.uri.host)
+        return await _take_over(sock, route.tls, route.host, factory)
     except OSError as error:
         raise _explain(route, error) from error
 
 
-async def _take_over(sock: socket.socket, context: ssl.SSLContext | None, host: str) -> HttpExchange:
-    """Return an exchange over *sock*, which is connected; by TLS with *host* where there is a *context*."""
+async def _take_over(sock: socket.socket, context: ssl.SSLContext | None, host: str, factory: Callable[[], P]) -> P:
+    """Return a protocol over *sock*, which is connected; by TLS with *host* where there is a *context*."""
     loop = asyncio.get_running_loop()
-    _, exchange = await loop.create_connection(HttpExchange, sock=sock, **_tls(context, host))
-    return exchange
+    _, protocol = await loop.create_connection(factory, sock=sock, **_tls(context, host))
+    return protocol
 
 
-async def _connect_through_http(route: Route, proxy: ProxyAddress) -> HttpExchange:
-    exchange = await _connect_to_proxy(route, proxy)
+async def _connect_through_http(route: Route, proxy: ProxyAddress, factory: Callable[[], P]) -> P:
+    exchange = await _connect_to_proxy(route, proxy, HttpExchange)
     try:
         await _ask_for_tunnel(route, proxy, exchange)
-        return await _enter_tunnel(route, exchange)
+        return await _enter_tunnel(route, exchange.transport, factory())
     except BaseException:
         exchange.transport.abort()
         raise
 
 
-async def _connect_to_proxy(route: Route, proxy: ProxyAddress) -> HttpExchange:
+async def _connect_to_proxy(route: Route, proxy: ProxyAddress, factory: Callable[[], P]) -> P:
     context = None
     if proxy.scheme == "https":
         context = route.proxy_ssl or await default_context()
     try:
         sock = await connect_socket(proxy.host, proxy.port)
-        return await _take_over(sock, context, proxy.host)
+        return await _take_over(sock, context, proxy.host, factory)
     except OSError as error:
         raise explain_proxy(route.url, error, at=proxy.at, secure=context is not None) from error
 
 
 async def _ask_for_tunnel(route: Route, proxy: ProxyAddress, exchange: HttpExchange) -> None:
-    head = await exchange.head(connect_request(proxy, route.uri.host, route.uri.port))
+    head = await exchange.head(connect_request(proxy, route.host, route.port))
     if head is None or head.status not in _TUNNEL:
         raise explain_connect(route.url, proxy, head)
 
 
-async def _enter_tunnel(route: Route, proxied: HttpExchange) -> HttpExchange:
-    """Return the exchange with the server itself, over TLS where the address asks for it."""
-    exchange = HttpExchange()
+async def _enter_tunnel(route: Route, proxied: asyncio.Transport, protocol: P) -> P:
+    """Give *protocol* the line to the server itself, over TLS where the address asks for it."""
     if route.tls is None:
-        exchange.transport = proxied.transport
-        proxied.transport.set_protocol(exchange)
-        proxied.transport.resume_reading()
-        return exchange
+        proxied.set_protocol(protocol)
+        protocol.connection_made(proxied)
+        proxied.resume_reading()
+        return protocol
     loop = asyncio.get_running_loop()
-    options = _tls(route.tls, route.uri.host)
+    options = _tls(route.tls, route.host)
     context = options.pop("ssl")
     try:
-        transport = await loop.start_tls(proxied.transport, exchange, context, **options)
+        transport = await loop.start_tls(proxied, protocol, context, **options)
     except OSError as error:
         raise _explain(route, error) from error
     if transport is None:  # asyncio's way to say that the line broke meanwhile
         raise _explain(route, ConnectionResetError())
-    exchange.transport = transport
-    return exchange
+    protocol.connection_made(transport)
+    return protocol
 
 
 def _tls(context: ssl.SSLContext | None, host: str) -> dict[str, Any]:

@@ -6,8 +6,9 @@ import asyncio
 import ssl
 from typing import Final
 
-from cableway.errors import TLSFailure
+from cableway.errors import PinMismatch, TLSFailure
 from cableway.redact import printable
+from cableway.transports.pinning import Unpinned
 
 _CONTEXT_HINT: Final = (
     "If the server has a certificate of your own authority, pass an SSL context that knows it: "
@@ -62,6 +63,8 @@ async def default_context() -> ssl.SSLContext:
 
 def explain_tls(url: str, error: Exception) -> TLSFailure:
     """Return what is wrong with the secure line, and what to try."""
+    if isinstance(error, Unpinned):
+        return _explain_pins(url, error)
     if isinstance(error, ssl.SSLCertVerificationError):
         unknown = (f"the server's certificate is not valid: {printable(error.verify_message)}", _CONTEXT_HINT)
         what, hint = _CERTIFICATES.get(error.verify_code, unknown)
@@ -71,3 +74,13 @@ def explain_tls(url: str, error: Exception) -> TLSFailure:
     else:
         what, hint = _REASONS["UNEXPECTED_EOF_WHILE_READING"]
     return TLSFailure(url, what, hint)
+
+
+def _explain_pins(url: str, error: Unpinned) -> PinMismatch:
+    found = f"its public key is {error.key or '(unreadable)'}, its fingerprint sha256:{error.certificate}"
+    why = f"was not accepted by your check: {error.why}" if error.why else "is none of those pinned"
+    hint = (
+        "Nothing was sent. If the key was changed on purpose, give the new one to pinned_context(), before the old one "
+        "is gone; if not, somebody may be listening in"
+    )
+    return PinMismatch(url, f"the server's certificate {why}; {found}", hint, error.key)

@@ -12,13 +12,14 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 from websockets.protocol import State
 from websockets.typing import Origin, Subprotocol
 
-from cableway.errors import ConnectTimeout, NotAWebSocket, ServerSilent, UnsupportedProtocol
+from cableway.errors import NotAWebSocket, ServerSilent, UnsupportedProtocol
 from cableway.redact import printable
 from cableway.transports.websocket.address import parse_address
 from cableway.transports.websocket.connection import WebSocketConnection
+from cableway.transports.websocket.exchange import HttpExchange
 from cableway.transports.websocket.failures import explain_refusal, explain_silence
 from cableway.transports.websocket.headers import build_upgrade, check_request
-from cableway.transports.websocket.proxy import choose_proxy
+from cableway.transports.websocket.proxies import choose_proxy
 from cableway.transports.websocket.reach import Route, reach
 from cableway.transports.websocket.receiver import Receiver
 from cableway.transports.websocket.tls import default_context
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from websockets.uri import WebSocketURI
 
     from cableway.transports.base import DialRequest, Sink
-    from cableway.transports.websocket.exchange import HttpExchange
     from cableway.transports.websocket.response import ResponseHead
 
     T = TypeVar("T")
@@ -102,21 +102,21 @@ class WebSocketTransport:
             InvalidHeader: A header, the origin, a subprotocol or the address must not go on the wire.
             MissingExtra: A SOCKS proxy is to be used and ``python-socks`` is not installed.
             HostUnreachable: Name not found, port refused, no route, or cut before the upgrade was answered.
-            TLSFailure: No secure line could be made.
+            TLSFailure: No secure line could be made, or only with a server whose certificate is not pinned.
             ProxyFailure: The proxy did not let us through.
             ConnectTimeout: The host was not reached in time.
             ServerSilent: It was, but did not answer the upgrade in time.
-            HandshakeRefused: The server answered with a redirect or an error; its fields hold the response.
+            HandshakeRefused: The server answered with an error, or a redirect to another of its paths; its fields hold
+                the response.
+            CaptivePortal: The network wants a sign-in first.
             NotAWebSocket: What answered is no WebSocket server.
             UnsupportedProtocol: The server selected a subprotocol that was not offered.
         """
         uri = parse_address(request.url)
         check_request(request)
-        route = await self._route(request, uri)
-        exchange = await _within(request, ConnectTimeout, "the host was not reached", reach(route))
+        exchange = await reach(await self._route(request, uri), HttpExchange)
         try:
-            upgrade = self._upgrade(request, uri, exchange)
-            protocol, head = await _within(request, ServerSilent, "the upgrade was not answered", upgrade)
+            protocol, head = await _in_time(request, self._upgrade(request, uri, exchange))
         except BaseException:
             exchange.transport.abort()
             raise
@@ -126,13 +126,13 @@ class WebSocketTransport:
         return WebSocketConnection(exchange.transport, receiver, sink, headers=head.headers, early=early)
 
     async def _route(self, request: DialRequest, uri: WebSocketURI) -> Route:
-        proxy = await choose_proxy(request.proxy, uri)
+        proxy = await choose_proxy(request.proxy, uri.host, uri.port, secure=uri.secure)
         context = None
         if uri.secure:
             context = request.ssl or self._default_ssl
             if context is None:
                 context = self._default_ssl = await default_context()
-        return Route(request.url, uri, context, proxy, self._proxy_ssl, request.timeout)
+        return Route(request.url, uri.host, uri.port, context, proxy, self._proxy_ssl, request.timeout)
 
     async def _upgrade(
         self, request: DialRequest, uri: WebSocketURI, exchange: HttpExchange
@@ -179,7 +179,7 @@ def _explain_bad_upgrade(url: str, error: Exception | None) -> NotAWebSocket:
     return NotAWebSocket(url, f"the upgrade was answered, but wrongly: {why}", hint, _SWITCHING)
 
 
-async def _within(request: DialRequest, error: type[ConnectTimeout], phase: str, work: Coroutine[Any, Any, T]) -> T:
+async def _in_time(request: DialRequest, work: Coroutine[Any, Any, T]) -> T:
     limit = asyncio.timeout(request.timeout)
     try:
         async with limit:
@@ -187,4 +187,4 @@ async def _within(request: DialRequest, error: type[ConnectTimeout], phase: str,
     except TimeoutError:
         if not limit.expired():
             raise
-        raise error(request.url, request.timeout, phase) from None
+        raise ServerSilent(request.url, request.timeout, "the upgrade was not answered") from None
