@@ -147,6 +147,22 @@ async def test_messages_that_wait_on_the_old_line_are_waited_for() -> None:
         assert now() - at == pytest.approx(3.0 + STRAGGLERS, abs=0.1)
 
 
+async def test_an_old_line_that_shows_no_life_is_not_replaced() -> None:
+    """It may have died before the new one had all: what it failed to bring would be missing without a word."""
+    async with obstructed(times=SOON) as made:
+        chat = await fallen(made)
+        made.websocket.obstacle = None
+        talks = made.scene.backend.talks
+        await until(lambda: len(talks) == 2)
+        old = made.scene.cable._engine.up.connection
+        old.pause()
+        await until(lambda: chat.identifier in talks[1].subscribed)
+        await asyncio.sleep(3.5)
+        assert made.scene.told(HandedOver) == []
+        old.resume()
+        await until(lambda: made.scene.told(HandedOver), 2)
+
+
 async def test_what_lies_unread_on_the_old_line_is_read_first() -> None:
     """A mailbox holds reading up while polls go on: that they do proves nothing, until what they brought was read."""
     async with obstructed(times=SOON) as made:

@@ -384,6 +384,28 @@ def test_lines_too_short_for_a_try_do_not_prolong_it(gap: float) -> None:
     assert all(rung == (1 if at < 610.0 else 0) for at, rung in dials)
 
 
+def test_a_try_counts_for_the_line_beside_which_it_was() -> None:
+    """The next line, too short for one, does not make what is remembered younger."""
+    made = standing(1, remember=600.0)
+    made.probe_failed(0, SILENT, 500.0)
+    made.lost(CUT, 510.0, good=True)
+    made.begin(HOME, 511.0)
+    made.came_up(511.0)
+    made.lost(CUT, 1000.0, good=True)
+    assert made.begin(HOME, 1111.0) == 0
+
+
+def test_what_failed_in_vain_is_forgotten_for_its_network() -> None:
+    """Who leaves meanwhile and comes back begins with the best one."""
+    made = standing(1)
+    made.lost(CUT, 20.0, good=True)
+    for _ in range(IN_VAIN):
+        made.begin(HOME, 20.0)
+        made.failed(REFUSED, 20.0)
+    assert made.begin(OFFICE, 21.0) == 0
+    assert made.begin(HOME, 22.0) == 0
+
+
 def test_a_try_that_was_given_up_proves_nothing() -> None:
     """For a fresh token, say: what is remembered grows no younger by that."""
     made = standing(1, remember=600.0)
