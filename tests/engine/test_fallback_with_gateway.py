@@ -193,9 +193,9 @@ async def test_a_network_that_cuts_each_websocket(order: Callable[[Faults], Faul
     async with lab() as made:
         fault = order(made.gateway.faults)
         await made.cable.open()
-        count = Counting(made, "news", await made.cable.stream("news"))
+        count = Counting(made, "news", await made.cable.stream("news"), every=0.5)
         await made.on("long_polling")
-        await asyncio.sleep(200)
+        await asyncio.sleep(120)
         climbs = sum(event.transport == "websocket" for event in made.of(TransportChanged))
         assert 1 <= climbs <= 4
         fault.lift()
@@ -266,7 +266,7 @@ async def test_a_gateway_that_is_killed_under_polls() -> None:
 # What is under way while it climbs -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("gap", [0.02, 0.3, 0.35, 3.3])
+@pytest.mark.parametrize("gap", [0.02, 0.35])
 async def test_commands_go_once_and_in_the_order_of_the_calls(gap: float) -> None:
     """Those that wait for a poll to return are not lost with the line, nor overtaken by those of the next one."""
     async with lab() as made:
@@ -386,6 +386,7 @@ async def test_the_past_can_be_asked_for_meanwhile() -> None:
         while made.cable.stats().transport != "websocket":
             past = await news.history(since=timedelta(hours=1), timeout=40)
             assert [message.data for message in past] == list(range(5))
+            await asyncio.sleep(1)
 
 
 async def test_a_server_that_asks_to_be_left_alone_while_it_climbs() -> None:
