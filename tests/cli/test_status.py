@@ -31,8 +31,8 @@ REFUSED = errors.HostUnreachable("ws://h/cable", "refused")
             "connected again (websocket, base)",
         ),
         (
-            events.TransportChanged("websocket", "long_polling", "websocket: cut"),
-            "long_polling carries the line in place of websocket: websocket: cut",
+            events.TransportChanged("websocket", "long_polling", "the upgrade was cut"),
+            "long_polling carries the line in place of websocket: the upgrade was cut",
         ),
         (events.Disconnected(REFUSED), None),
         (events.RetryScheduled(0.25, 2, REFUSED), "the line is down, dial 2 in 0.2 s: ws://h/cable: refused"),

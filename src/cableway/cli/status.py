@@ -10,6 +10,7 @@ from cableway.cli.terminal import say
 from cableway.errors.tokens import TokenUnavailable
 from cableway.redact import printable
 from cableway.states import Recovery
+from cableway.telemetry.repeats import Repeats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,10 +90,15 @@ def count_messages(number: int) -> str:
 
 
 def tell_cable(cable: Cable, tell: Callable[[str], None] = say) -> None:
-    """Tell what happens to *cable*, a line each."""
+    """Tell what happens to *cable*, a line each; of a long outage what is new."""
+    repeats = Repeats()
 
     def heard(event: Event) -> None:
         text = cable_line(event)
+        if isinstance(event, events.Connected):
+            repeats.over()
+        if isinstance(event, events.RetryScheduled) and not repeats.is_news(event):
+            return
         if text is not None:
             tell(text)
 

@@ -40,6 +40,7 @@ from cableway.errors import (
     ServerSilent,
     UsageError,
 )
+from cableway.events import WORKS_AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Sequence
@@ -245,7 +246,7 @@ class Ladder:
 
     def took_over(self, rung: int, now: float) -> None:
         """The line stands on *rung* from now on."""
-        self._go(rung, f"{self.names[rung]} works again")
+        self._go(rung, f"{self.names[rung]} {WORKS_AGAIN}")
         self._drops = self._vain = self._rounds = self._probes = 0
         self._climbed = True
         # Should this line not last, the next try is not to come sooner.
