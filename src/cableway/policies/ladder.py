@@ -265,11 +265,12 @@ class Ladder:
     def _dropped(self, error: CableError, now: float) -> None:
         self._drops += 1
         if self._drops >= DROPS or self._climbed:
-            self._down(error, now)
+            short = f"{self._drops} lines in a row" if self._drops > 1 else "the line"
+            self._down(error, now, f"{short} did not last: ")
 
-    def _down(self, error: CableError, now: float) -> None:
+    def _down(self, error: CableError, now: float, said: str = "") -> None:
         self._left.pop(self.at, None)
-        self._left[self.at] = f"{self.names[self.at]}: {_words(error)}"
+        self._left[self.at] = f"{self.names[self.at]}: {said}{_words(error)}"
         # That it carried lines once is no reason any more.
         memory = self._memories.get(self._network)
         if memory is not None and memory.rung == self.at:
