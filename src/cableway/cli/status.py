@@ -10,7 +10,7 @@ from cableway.cli.terminal import say
 from cableway.errors.tokens import TokenUnavailable
 from cableway.redact import printable
 from cableway.states import Recovery
-from cableway.telemetry.repeats import Repeats
+from cableway.telemetry.repeats import EACH, Repeats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,8 @@ def cable_line(event: Event) -> str | None:
             return f"{transport} carries the line in place of {previous}: {reason}"
         case events.RetryScheduled(delay=delay, attempt=attempt, error=error):
             why = f": {error}" if error is not None else ""
-            return f"the line is down, dial {attempt} in {delay:.1f} s{why}"
+            rarely = " (from now on told less often)" if attempt == EACH else ""
+            return f"the line is down, dial {attempt} in {delay:.1f} s{rarely}{why}"
         case _:
             return _trouble_line(event)
 
