@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,8 @@ def test_seconds_and_timedeltas_are_durations(given: float | timedelta, seconds:
     assert isinstance(result, float)
 
 
-@pytest.mark.parametrize("given", [-1, float("inf"), float("nan"), timedelta(seconds=-1)])
-def test_what_is_no_duration_is_named(given: float | timedelta) -> None:
+@pytest.mark.parametrize("given", [-1, float("inf"), float("nan"), timedelta(seconds=-1), "soon", None])
+def test_what_is_no_duration_is_named(given: Any) -> None:
     """The error names the argument, the value and the rule."""
     with pytest.raises(ValueError, match=r"open_timeout=.* give seconds >= 0 or a timedelta"):
         to_seconds(given, "open_timeout")

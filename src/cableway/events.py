@@ -106,6 +106,10 @@ class HandedOver(Event):
     """What became of the messages around the seam."""
 
 
+WORKS_AGAIN = "works again"
+"""How the reason ends where the change is one for the better."""
+
+
 @frozen
 class TransportChanged(Event):
     """Another transport carries the line than the one before; of the first line, than the one that was to."""
@@ -115,7 +119,7 @@ class TransportChanged(Event):
     transport: str
     """The one that carries the line now, such as ``long_polling``."""
     reason: str
-    """Why, in words."""
+    """Why, in words: what the one before failed with, or that the better one works again."""
 
 
 @frozen

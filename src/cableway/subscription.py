@@ -296,9 +296,9 @@ class Subscription(Generic[T]):
     async def perform(self, action: str, data: Mapping[str, JSONValue] | None = None, /, **more: JSONValue) -> None:
         """Ask the channel on the server to run *action* with *data*, or with keywords.
 
-        Waits for the confirmation first. Returns once the command is handed to the network, not when the server ran it:
-        Action Cable acknowledges no command. Commands of one subscription go out in the order of the calls. What is
-        passed in is encoded before the first wait and never changed.
+        Waits for the confirmation first. Returns once the command is handed to the network (on long polling: kept for
+        the next poll), not when the server ran it: Action Cable acknowledges no command. Commands of one subscription
+        go out in the order of the calls. What is passed in is encoded before the first wait and never changed.
 
         Cancelled before the hand-over, nothing is sent; after it, the command may still arrive.
 

@@ -32,7 +32,10 @@ def to_seconds(value: Seconds, name: str) -> float:
     Raises:
         ValueError: The duration is negative, infinite or not a number; the text names *name*.
     """
-    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    try:
+        seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    except (TypeError, ValueError):
+        seconds = -1.0
     if not 0 <= seconds < float("inf"):
         msg = f"{name}={value!r} is not a duration: give seconds >= 0 or a timedelta"
         raise ValueError(msg)

@@ -11,6 +11,7 @@ from cableway.cli.running import Run
 from cableway.cli.status import cable_line, remember_trouble, subscription_line, tell_cable, tell_subscription
 from cableway.errors.tokens import TokenUnavailable
 from cableway.states import Recovery
+from cableway.telemetry.repeats import EACH
 from tests.scripted import connected, settle
 
 if TYPE_CHECKING:
@@ -31,12 +32,13 @@ REFUSED = errors.HostUnreachable("ws://h/cable", "refused")
             "connected again (websocket, base)",
         ),
         (
-            events.TransportChanged("websocket", "long_polling", "websocket: cut"),
-            "long_polling carries the line in place of websocket: websocket: cut",
+            events.TransportChanged("websocket", "long_polling", "the upgrade was cut"),
+            "long_polling carries the line in place of websocket: the upgrade was cut",
         ),
         (events.Disconnected(REFUSED), None),
         (events.RetryScheduled(0.25, 2, REFUSED), "the line is down, dial 2 in 0.2 s: ws://h/cable: refused"),
         (events.RetryScheduled(1, 2, None), "the line is down, dial 2 in 1.0 s"),
+        (events.RetryScheduled(9, EACH, None), "the line is down, dial 8 in 9.0 s (from now on told less often)"),
         (events.ServerErrorReceived({"reason": "x"}), "the server sent an error: {'reason': 'x'}"),
         (events.ServerMisbehaved("not JSON"), "the server sends frames that cannot be read: not JSON"),
         (events.TokenRenewed(60.0, first=True), None),
@@ -116,6 +118,20 @@ async def test_a_cable_is_told_of_as_it_goes() -> None:
     assert told[0] == "connecting to ws://127.0.0.1:9/cable"
     assert told[1].startswith("the line is down, dial 2 in ")
     assert "nobody is there" in str(run.trouble)
+
+
+@pytest.mark.looptime
+async def test_a_long_outage_is_told_in_some_lines() -> None:
+    """Of an hour of dials that are refused, a dozen, the last ones minutes apart."""
+    told: list[str] = []
+    cable = Cable("ws://127.0.0.1:9/cable", transports=[_Refusing()], open_timeout=3600)
+    tell_cable(cable, told.append)
+
+    with pytest.raises(errors.ConnectTimeout):
+        await cable.open()
+
+    assert cable.stats().dials > 60
+    assert 8 < len(told) < 16
 
 
 @pytest.mark.looptime

@@ -73,7 +73,7 @@ async def test_a_black_hole_costs_seconds() -> None:
         assert route(made) == ["websocket", "long_polling"]
         assert [event.transport for event in made.scene.told(Connected)] == ["long_polling"]
         assert made.scene.cable.stats().transport == "long_polling"
-        why = "websocket: the upgrade was not answered within 4 s"
+        why = "the upgrade was not answered within 4 s"
         assert made.scene.told(TransportChanged) == [TransportChanged("websocket", "long_polling", why)]
         kinds = [type(event).__name__ for event in made.scene.events if not isinstance(event, Connecting)]
         assert kinds[-2:] == ["Connected", "TransportChanged"]

@@ -24,7 +24,7 @@ CASES: list[tuple[CableError, str, bool]] = [
     (LineClosed(None), "the line was closed without a word", True),
     (
         LineClosed(None, "", HandshakeRefused("http://a", 401, {}, hint="Log in")),
-        "the line was closed without a word: HandshakeRefused. Log in",
+        "the line ended: the server refused the upgrade with HTTP 401. Log in",
         True,
     ),
     (

@@ -264,6 +264,7 @@ def test_lines_lost_young_speak_against_their_transport(error: CableError) -> No
         made.came_up(0.0)
         made.lost(error, 5.0, good=False)
     assert made.begin(HOME, 6.0) == 1
+    assert made.why == f"websocket: {DROPS} lines in a row did not last: {getattr(error, 'what', error)}"
 
 
 def deafened() -> Ladder:
@@ -551,6 +552,7 @@ def test_coming_up_is_no_proof() -> None:
         made.lost(CUT, now + 2, good=False)
         now += 3
         assert made.begin(HOME, now) == 1
+        assert "websocket: the line did not last: " in made.why
         made.came_up(now)
     for wait, middle in zip(climbs, [30, 60, 120, 240, 480, 600], strict=True):
         assert 0.5 * middle <= wait <= 1.5 * middle

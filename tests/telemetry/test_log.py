@@ -10,7 +10,7 @@ import pytest
 from cableway import events
 from cableway.errors import LineClosed, SubscriptionTimeout, TokenUnavailable
 from cableway.states import Recovery
-from cableway.telemetry.log import log_event
+from cableway.telemetry.log import EventLog
 from cableway.wire.positions import Member
 
 if TYPE_CHECKING:
@@ -29,7 +29,12 @@ LINES: list[tuple[Event, int, str]] = [
     (
         events.TransportChanged("websocket", "long_polling", "the upgrade was not answered"),
         logging.WARNING,
-        "cable: by long_polling in place of websocket: the upgrade was not answered",
+        "cable: long_polling carries the line in place of websocket: the upgrade was not answered",
+    ),
+    (
+        events.TransportChanged("long_polling", "websocket", "websocket works again"),
+        logging.INFO,
+        "cable: websocket carries the line in place of long_polling: websocket works again",
     ),
     (
         events.Connected(reconnected=False, transport="memory", protocol="actioncable-v1-json"),
@@ -41,8 +46,8 @@ LINES: list[tuple[Event, int, str]] = [
         logging.INFO,
         "cable: reconnected by memory, actioncable-v1-json",
     ),
-    (events.Disconnected(LOST), logging.INFO, "cable: disconnected: the line was closed with code 1011 (restarting)"),
-    (events.Disconnected(None), logging.INFO, "cable: disconnected: closed by the user"),
+    (events.Disconnected(LOST), logging.DEBUG, "cable: disconnected: the line was closed with code 1011 (restarting)"),
+    (events.Disconnected(None), logging.DEBUG, "cable: disconnected: closed by the user"),
     (
         events.RetryScheduled(1.234, 2, LOST),
         logging.WARNING,
@@ -135,7 +140,7 @@ LINES: list[tuple[Event, int, str]] = [
 def test_each_event_has_its_line(event: Event, level: int, text: str, caplog: pytest.LogCaptureFixture) -> None:
     """At the level that fits: INFO tells states, WARNING what is tried again, ERROR what was given up."""
     with caplog.at_level(logging.DEBUG, "cableway"):
-        log_event("cable", event)
+        EventLog("cable").write(event)
     [record] = caplog.records
     assert (record.levelno, record.getMessage()) == (level, text)
     assert "payload" not in record.getMessage()
@@ -155,14 +160,14 @@ def test_an_event_of_another_kind_is_told_too(caplog: pytest.LogCaptureFixture) 
             return "Other()"
 
     with caplog.at_level(logging.DEBUG, "cableway"):
-        log_event("cable", Other())
+        EventLog("cable").write(Other())
     assert [record.getMessage() for record in caplog.records] == ["cable: Other()"]
 
 
 def test_a_failing_callback_is_told_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
     """It is a fault in the user's own code, which they want to find."""
     with caplog.at_level(logging.DEBUG, "cableway"):
-        log_event("cable", events.CallbackFailed("mine", ValueError("no")))
+        EventLog("cable").write(events.CallbackFailed("mine", ValueError("no")))
     info: Any = caplog.records[0].exc_info
     assert info[0] is ValueError
 
@@ -172,3 +177,29 @@ def test_a_program_that_wants_no_logs_sees_none() -> None:
     logger = logging.getLogger("cableway")
     assert any(isinstance(handler, logging.NullHandler) for handler in logger.handlers)
     assert logger.level == logging.NOTSET
+
+
+UP = events.Connected(reconnected=False, transport="memory", protocol="actioncable-v1-json")
+
+
+def written(caplog: pytest.LogCaptureFixture, *told: Event) -> list[str]:
+    """Give what INFO shows of *told*, without what each line begins with."""
+    log = EventLog("cable")
+    with caplog.at_level(logging.INFO, "cableway"):
+        for event in told:
+            log.write(event)
+    return [record.getMessage().removeprefix("cable: ") for record in caplog.records]
+
+
+def test_a_dial_that_failed_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    """That a line that was up is down is news; that none came up, the next dial tells."""
+    lines = written(caplog, events.RetryScheduled(1, 2, LOST), events.Disconnected(LOST), UP, events.Disconnected(LOST))
+    assert [line.split()[0] for line in lines] == ["dial", "connected", "disconnected:"]
+
+
+def test_an_outage_of_an_hour_is_told_in_some_lines(caplog: pytest.LogCaptureFixture) -> None:
+    """The first dials each, then as their number doubles; another reason at once; the next outage from the start."""
+    hour = [events.RetryScheduled(20, number, LOST) for number in range(2, 202)]
+    lines = written(caplog, *hour, events.RetryScheduled(20, 202, SILENT), UP, *hour[:3])
+    numbers = [int(line.split()[1]) for line in lines if line.startswith("dial")]
+    assert numbers == [2, 3, 4, 5, 6, 7, 8, 16, 32, 64, 128, 202, 2, 3, 4]

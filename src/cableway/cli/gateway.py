@@ -100,7 +100,7 @@ come back. With --policy clients take their backoff from here, and take it anew 
 With --fault things go wrong, to see what a client makes of it. In the end it is told how often they have.
 
 \b
-cableway gateway --public --fault cut-after:30s --fault refuse-upgrade:503
+cableway gateway --public --fault cut-after:30s
 cableway gateway --public --poll --fault swallow-upgrade --fault drop-poll:3
 """
 

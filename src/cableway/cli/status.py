@@ -10,6 +10,7 @@ from cableway.cli.terminal import say
 from cableway.errors.tokens import TokenUnavailable
 from cableway.redact import printable
 from cableway.states import Recovery
+from cableway.telemetry.repeats import EACH, Repeats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,8 @@ def cable_line(event: Event) -> str | None:
             return f"{transport} carries the line in place of {previous}: {reason}"
         case events.RetryScheduled(delay=delay, attempt=attempt, error=error):
             why = f": {error}" if error is not None else ""
-            return f"the line is down, dial {attempt} in {delay:.1f} s{why}"
+            rarely = " (from now on told less often)" if attempt == EACH else ""
+            return f"the line is down, dial {attempt} in {delay:.1f} s{rarely}{why}"
         case _:
             return _trouble_line(event)
 
@@ -89,10 +91,15 @@ def count_messages(number: int) -> str:
 
 
 def tell_cable(cable: Cable, tell: Callable[[str], None] = say) -> None:
-    """Tell what happens to *cable*, a line each."""
+    """Tell what happens to *cable*, a line each; of a long outage what is new."""
+    repeats = Repeats()
 
     def heard(event: Event) -> None:
         text = cable_line(event)
+        if isinstance(event, events.Connected):
+            repeats.over()
+        if isinstance(event, events.RetryScheduled) and not repeats.is_news(event):
+            return
         if text is not None:
             tell(text)
 

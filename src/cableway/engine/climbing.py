@@ -41,4 +41,8 @@ class Climbing:
         before, self._told = self._told, rung
         if rung != before:
             ladder = self._engine.dials.ladder
-            self._engine.feed.emit(TransportChanged(ladder.names[before], ladder.names[rung], ladder.why))
+            previous, reason = ladder.names[before], ladder.why
+            if "; " not in reason:
+                # The one that failed is named beside it already.
+                reason = reason.removeprefix(f"{previous}: ")
+            self._engine.feed.emit(TransportChanged(previous, ladder.names[rung], reason))

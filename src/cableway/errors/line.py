@@ -25,9 +25,13 @@ class LineClosed(LineLost):
         self.hint: str = hint or getattr(error, "hint", "")
         told = f"with code {code}" if code is not None else "without a word"
         why = f" ({printable(reason)})" if reason else ""
-        cause = f": {type(error).__name__}" if error is not None else ""
         way_out = f". {self.hint}" if self.hint else ""
-        super().__init__(f"the line was closed {told}{why}{cause}{way_out}")
+        if isinstance(error, CableError) and code is None:
+            # It tells what happened, in words that hold no secret.
+            super().__init__(f"the line ended: {getattr(error, 'what', error)}{why}{way_out}")
+        else:
+            cause = f": {type(error).__name__}" if error is not None else ""
+            super().__init__(f"the line was closed {told}{why}{cause}{way_out}")
         self.__cause__: BaseException | None = error
 
 

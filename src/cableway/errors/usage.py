@@ -13,10 +13,10 @@ class UsageError(CableError, ValueError):
 class InvalidURL(UsageError):
     """The address cannot be dialled."""
 
-    def __init__(self, url: object, rule: str) -> None:
+    def __init__(self, url: object, rule: str, example: str = "wss://example.com/cable") -> None:
         self.url: str = redact_url(url) if isinstance(url, str) else type(url).__name__
         self.rule = rule
-        super().__init__(f"cannot dial {self.url!r}: {rule}; for example wss://example.com/cable")
+        super().__init__(f"cannot dial {self.url!r}: {rule}; for example {example}")
 
 
 class InvalidIdentifier(UsageError):

@@ -41,6 +41,7 @@ from cableway.errors import (
     ServerSilent,
     UsageError,
 )
+from cableway.events import WORKS_AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Sequence
@@ -272,7 +273,7 @@ class Ladder:
 
     def took_over(self, rung: int, now: float) -> None:
         """The line stands on *rung* from now on."""
-        self._go(rung, f"{self.names[rung]} works again")
+        self._go(rung, f"{self.names[rung]} {WORKS_AGAIN}")
         self._drops = self._vain = self._rounds = self._probes = 0
         self._climbed = True
         # Should this line not last, the next try is not to come sooner.
@@ -291,11 +292,12 @@ class Ladder:
     def _dropped(self, error: CableError, now: float) -> None:
         self._drops += 1
         if self._drops >= DROPS or self._climbed:
-            self._down(error, now)
+            short = f"{self._drops} lines in a row" if self._drops > 1 else "the line"
+            self._down(error, now, f"{short} did not last: ")
 
-    def _down(self, error: CableError, now: float) -> None:
+    def _down(self, error: CableError, now: float, said: str = "") -> None:
         self._left.pop(self.at, None)
-        self._left[self.at] = f"{self.names[self.at]}: {_words(error)}"
+        self._left[self.at] = f"{self.names[self.at]}: {said}{_words(error)}"
         # That it carried lines once is no reason any more.
         memory = self._memories.get(self._network)
         if memory is not None and memory.rung == self.at:

@@ -10,7 +10,7 @@ from weakref import WeakSet
 
 from cableway.events import CallbackFailed, Event
 from cableway.runtime import until_done
-from cableway.telemetry.log import log_event
+from cableway.telemetry.log import EventLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ class EventFeed:
     """
 
     def __init__(self, source: str, parent: EventFeed | None = None) -> None:
-        self._source = source
+        self._log = EventLog(source)
         self._callbacks: dict[object, tuple[type[Event], Callable[[Any], object]]] = {}
         self._streams: WeakSet[EventStream[Any]] = WeakSet()
         # Whoever settles the parent waits for the callbacks of its children, too.
@@ -128,7 +128,7 @@ class EventFeed:
             await until_done(list(late))
 
     def _tell(self, event: Event, last: bool) -> None:  # noqa: FBT001 - called by call_soon
-        log_event(self._source, event)
+        self._log.write(event)
         for stream in list(self._streams):
             stream._push(event)  # noqa: SLF001 - see end()
         for event_type, callback in list(self._callbacks.values()):
@@ -162,6 +162,6 @@ class EventFeed:
         failure = CallbackFailed(getattr(callback, "__qualname__", type(callback).__name__), error)
         if isinstance(event, CallbackFailed):
             # A callback that cannot even hear of a failure would otherwise be told for ever.
-            log_event(self._source, failure)
+            self._log.write(failure)
         else:
             self.emit(failure)

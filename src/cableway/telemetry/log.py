@@ -1,6 +1,7 @@
 """Log lines of the logger ``cableway``: one line an event, never a payload, never a secret.
 
-INFO tells changes of state, WARNING what went wrong and is tried again, ERROR what was given up.
+INFO tells changes of state, WARNING what went wrong and is tried again, ERROR what was given up. What another line says
+as well, and what has been said often, is DEBUG.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cableway import events
 from cableway.redact import printable
 from cableway.states import Recovery
+from cableway.telemetry.repeats import Repeats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,13 +27,36 @@ Line = tuple[int, str, tuple[object, ...]]
 """A level, a text that begins with the place for the source, and what else goes into it."""
 
 
-def log_event(source: str, event: Event) -> None:
-    """Write the line for *event*."""
-    writer = _LINES.get(type(event))
-    level, text, arguments = writer(event) if writer is not None else (logging.DEBUG, "%s: %s", (event,))
-    failure = event.error if isinstance(event, events.CallbackFailed) else None
-    if logger.isEnabledFor(level):
-        logger.log(level, text, source, *arguments, exc_info=failure)
+class EventLog:
+    """Writes the lines of one source."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._repeats = Repeats()
+        self._up = False
+
+    def write(self, event: Event) -> None:
+        """Write the line for *event*."""
+        writer = _LINES.get(type(event))
+        level, text, arguments = writer(event) if writer is not None else (logging.DEBUG, "%s: %s", (event,))
+        failure = event.error if isinstance(event, events.CallbackFailed) else None
+        if not self._is_new(event):
+            level = logging.DEBUG
+        if logger.isEnabledFor(level):
+            logger.log(level, text, self._source, *arguments, exc_info=failure)
+
+    def _is_new(self, event: Event) -> bool:
+        match event:
+            case events.Connected():
+                self._up = True
+                self._repeats.over()
+            case events.Disconnected():
+                # Of a dial that failed, what follows says as much: the next dial, or that there is none.
+                was_up, self._up = self._up, False
+                return was_up
+            case events.RetryScheduled():
+                return self._repeats.is_news(event)
+        return True
 
 
 def _connected(event: events.Connected) -> Line:
@@ -71,8 +96,8 @@ _LINES: dict[type[Event], Callable[[Any], Line]] = {
     ),
     events.HandedOver: lambda event: (logging.INFO, "%s: a new line took over, recovery %s", (event.recovery.value,)),
     events.TransportChanged: lambda event: (
-        logging.WARNING,
-        "%s: by %s in place of %s: %s",
+        logging.INFO if event.reason.endswith(events.WORKS_AGAIN) else logging.WARNING,
+        "%s: %s carries the line in place of %s: %s",
         (event.transport, event.previous, event.reason),
     ),
     events.Dormant: lambda _: (logging.INFO, "%s: dormant", ()),

@@ -105,7 +105,10 @@ def check_sends(transport: Transport, what: str) -> None:
         NotSupported: It only listens.
     """
     if not sends(transport):
-        hint = "it only listens; WebSocketTransport and LongPollingTransport send, too"
+        hint = (
+            "it only listens. WebSocketTransport and LongPollingTransport send, too; "
+            "a back end publishes by cableway.server.Publisher"
+        )
         raise NotSupported(what, f"the transport {transport.name}", hint)
 
 

@@ -27,6 +27,8 @@ _ASKS_FOR_CREDENTIALS: Final = frozenset({401, 407})
 """Some proxies (tinyproxy) answer 401, which is a server's word, where credentials are wrong."""
 
 
+_EXAMPLE: Final = "http://proxy.example.com:3128"
+
 _NO_WAY: Final = "It may forbid this host or port, or not reach it"
 
 
@@ -69,11 +71,11 @@ def parse_proxy(address: str) -> ProxyAddress:
         parts = urlsplit(full)
         port = parts.port
     except ValueError:
-        raise InvalidURL(full, "the port of the proxy is not a number from 1 to 65535") from None
+        raise InvalidURL(full, "the port of the proxy is not a number from 1 to 65535", _EXAMPLE) from None
     if parts.scheme not in _PORTS:
-        raise InvalidURL(full, "a proxy is dialled by http, https, socks5, socks5h, socks4 or socks4a")
+        raise InvalidURL(full, "a proxy is dialled by http, https, socks5, socks5h, socks4 or socks4a", _EXAMPLE)
     if not parts.hostname or parts.path not in {"", "/"} or parts.query or any(char.isspace() for char in full):
-        raise InvalidURL(full, "a proxy has a host and a port, and no path")
+        raise InvalidURL(full, "a proxy has a host and a port, and no path", _EXAMPLE)
     user = None if parts.username is None else unquote(parts.username)
     password = unquote(parts.password or "") if user is not None else None
     scheme = cast("Scheme", parts.scheme)
@@ -141,6 +143,9 @@ async def connect_through_socks(
         what = f"a host name was not found, that of the SOCKS proxy {proxy.at}"
         asked = what if rdns else f"{what}, or of {host}, which was looked up here"
         raise ProxyFailure(url, asked, "" if rdns else "With socks5h:// the proxy looks names up") from error
+    except ConnectionRefusedError as error:
+        what = f"the SOCKS proxy was not reached: {proxy.at} refused the connection"
+        raise ProxyFailure(url, what, "Is it running, and is this its port?") from error
     except (ProxyError, OSError) as error:
         what = f"the SOCKS proxy {proxy.at} made no way to {host_and_port(host, port)}"
         raise ProxyFailure(url, f"{what}: {printable(str(error))}") from error
