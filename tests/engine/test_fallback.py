@@ -33,7 +33,7 @@ from cableway import (
 from cableway.host.network import WayOut
 from cableway.hub.presence import DEAF
 from tests.issuing import Issuer
-from tests.obstructed import NAMES, Obstructed, Way, obstructed
+from tests.obstructed import Obstructed, Way, obstructed
 from tests.scripted import URL, background
 
 pytestmark = pytest.mark.looptime
@@ -183,34 +183,6 @@ async def test_a_transport_that_cannot_be_used_is_left_out() -> None:
         made.scene.backend.open[0].line.cut()
         await asyncio.sleep(10)
         assert made.scene.cable.state is State.CLOSED
-
-
-async def test_what_one_address_does_not_offer_another_one_may() -> None:
-    """Rails behind the one, AnyCable behind the other, which is away at first: its polls are found all the same."""
-    rails, anycable = "ws://rails.example/cable", "ws://anycable.example/cable"
-    away = True
-
-    def obstacle(request: Any) -> Any:
-        if "rails" in request.url:
-            return absent(request)
-        return nobody(request) if away else None
-
-    ways = [Way(name, MemoryTransport()) for name in NAMES]
-    websocket, polling, events = ways
-    websocket.swallows = True
-    polling.obstacle = obstacle
-    events.obstacle = absent
-    cable = Cable([rails, anycable], transports=ways, shuffle=False, open_timeout=None)
-    opening = background(cable.open())
-    async with asyncio.timeout(300):
-        while not any("rails" in request.url for request in polling.requests):  # noqa: ASYNC110 - virtual time
-            await asyncio.sleep(1)
-        away = False
-        server = await polling.inner.accept()  # type: ignore[attr-defined]
-    assert "anycable" in server.request.url
-    server.welcome()
-    await opening
-    await cable.close()
 
 
 async def test_a_server_that_does_not_welcome() -> None:
