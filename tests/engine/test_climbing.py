@@ -149,7 +149,8 @@ async def test_messages_that_wait_on_the_old_line_are_waited_for() -> None:
 
 async def test_an_old_line_that_shows_no_life_is_not_replaced() -> None:
     """It may have died before the new one had all: what it failed to bring would be missing without a word."""
-    async with obstructed(times=SOON) as made:
+    # The server takes its time, so that the old line stands still before the new one has anything.
+    async with obstructed(times=SOON, delay=0.2) as made:
         chat = await fallen(made)
         made.websocket.obstacle = None
         talks = made.scene.backend.talks

@@ -94,7 +94,7 @@ async def test_nothing_can_be_sent() -> None:
     """It says so, and what can."""
     async with listening() as (_, cable), cable.stream("news") as news:
         for attempt in (news.perform("speak"), news.whisper("psst"), news.presence.join("ada")):
-            with pytest.raises(NotSupported, match="event_stream; it only listens; WebSocketTransport and Long"):
+            with pytest.raises(NotSupported, match=r"event_stream; it only listens\. WebSocketTransport and Long"):
                 await attempt
 
 
