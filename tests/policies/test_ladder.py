@@ -291,6 +291,24 @@ def test_what_only_listens_is_the_last_resort() -> None:
     assert made.at == 2
 
 
+def test_another_server_without_it_is_no_reason_to_listen_only() -> None:
+    """What sends is tried before, though it did not get through to the server before."""
+    made = deafened()
+    made.meet("one")
+    made.failed(SILENT, 0.0)
+    made.came_up(1.0)
+    made.lost(CUT, 100.0, good=True)
+    made.meet("other")
+    made.begin(HOME, 101.0)
+    made.failed(ABSENT, 102.0)
+    assert made.at == 0
+    made.meet("one")
+    made.failed(SILENT, 103.0)
+    assert made.at == 1
+    made.meet("other")
+    assert made.begin(HOME, 104.0) == 2
+
+
 def test_the_last_resort_is_gone_to_once_all_others_are_blocked() -> None:
     """Or not offered; a line that came up in between makes it one again."""
     made = deafened()

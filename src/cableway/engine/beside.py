@@ -140,7 +140,7 @@ class Beside(Sieve):
                 raise self._error
             self._news.clear()
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(PATIENCE + self.carrier.command_latency):
                     await self._news.wait()
             except TimeoutError:
                 if self._engine.hub.router.paused:

@@ -112,7 +112,7 @@ class LadderTimes:
     probe_limit: float = 600.0
     """Longest wait between two such tries, before it is spread."""
     remember: float = 600.0
-    """For which a network's rung is remembered after its last line."""
+    """For which a network's rung is remembered after a better one was tried last."""
 
 
 @define
@@ -170,11 +170,9 @@ class Ladder:
             self._rounds = self._drops = self._vain = self._probes_failed = 0
             self._forget_way()
             self._go(0 if memory is None else memory.rung, "the network is another one")
-        others = self._others(now)
-        if others and not self._offered(self.at, now):
+        if self._others(now) and not self._offered(self.at, now):
             # It was another server's.
-            to = next((rung for rung in others if rung > self.at), others[0])
-            self._go(to, f"this server does not have {self.names[self.at]}")
+            self._go(self._next(now), f"this server does not have {self.names[self.at]}")
         return self.at
 
     def limit(self, whole: float, now: float) -> float:
@@ -302,14 +300,18 @@ class Ladder:
         memory = self._memories.get(self._network)
         if memory is not None and memory.rung == self.at:
             del self._memories[self._network]
-        others = [rung for rung in self._others(now) if rung not in self._deaf or self._is_last_resort(now)]
-        below = [rung for rung in others if rung > self.at]
-        if not below:
+        to = self._next(now)
+        if to <= self.at:
             self._rounds += 1
-        nowhere = self.at if self._offered(self.at, now) else 0
-        to = next(iter(below or others), nowhere)
         self._left.pop(to, None)
         self._go(to, "; ".join(self._left.values()))
+
+    def _next(self, now: float) -> int:
+        """Return the rung to go to: the next one below, else the first; one that only listens as the last resort."""
+        others = [rung for rung in self._others(now) if rung not in self._deaf or self._is_last_resort(now)]
+        below = [rung for rung in others if rung > self.at]
+        nowhere = self.at if self._offered(self.at, now) else 0
+        return next(iter(below or others), nowhere)
 
     def _is_last_resort(self, now: float) -> bool:
         senders = [rung for rung in range(len(self.names)) if rung not in self._deaf]
