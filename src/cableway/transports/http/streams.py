@@ -154,7 +154,7 @@ class Carriage(httpx2.AsyncBaseTransport):
     """
 
     def __init__(self, route: Route, *, connections: int | None) -> None:
-        self.network = Network(route)
+        self.network: Network = Network(route)
         self._forwarded = route.forwarded
         self._pool = httpcore2.AsyncConnectionPool(
             network_backend=self.network,
