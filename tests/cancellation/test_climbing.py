@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cableway import HandedOver, State
-from tests.cancellation.test_hand_over import STOPS
+from cableway import HandedOver
+from tests.cancellation.test_hand_over import STOPS, works_on
 from tests.engine.test_climbing import fallen, until
 from tests.obstructed import Obstructed, obstructed
 
@@ -38,14 +38,5 @@ async def stopped(made: Obstructed, stop: Any, after: float) -> bool:
     await asyncio.sleep(after)
     over = bool(scene.told(HandedOver))
     await stop(scene)
-    await asyncio.sleep(8)
-    assert scene.cable.state is State.CONNECTED
-    assert len(scene.backend.open) == 1
-    for handle in handles:
-        assert scene.backend.broadcast(handle.identifier, "hi") == 1
-        assert (await handle.receive(timeout=1)).data == "hi"
-        await handle.perform("speak")
-    await asyncio.sleep(1)
-    assert len(scene.backend.performed) == 2
-    assert handles[0].take() == []
+    await works_on(scene, handles)
     return over

@@ -85,6 +85,12 @@ async def stopped(scene: Scene, stop: Any, after: float) -> bool:
     await asyncio.sleep(after)
     over = bool(scene.told(HandedOver))
     await stop(scene)
+    await works_on(scene, handles)
+    return over
+
+
+async def works_on(scene: Scene, handles: list[Any]) -> None:
+    """See that there is one line, and that each of *handles* lives on it."""
     await asyncio.sleep(8)
     assert scene.cable.state is State.CONNECTED
     assert len(scene.backend.open) == 1
@@ -95,4 +101,3 @@ async def stopped(scene: Scene, stop: Any, after: float) -> bool:
     await asyncio.sleep(1)
     assert len(scene.backend.performed) == 2
     assert handles[0].take() == []
-    return over

@@ -5,10 +5,11 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from cableway.events import Event, HandedOver, PresenceJoined
+from cableway.events import Event, HandedOver, PresenceJoined, PresenceUnavailable
 from cableway.hub.effects import Send
 from cableway.hub.hub import Hub
 from cableway.hub.options import DEFAULT_OPTIONS
+from cableway.hub.presence import DEAF
 from cableway.states import Recovery
 from cableway.types import Identifier
 from cableway.wire.codecs.json import JSONCodec
@@ -65,6 +66,24 @@ def test_a_question_that_has_to_wait_is_given_the_time() -> None:
     hub.line_up("memory", 4, protocol=EXTENDED_SUBPROTOCOL)
     hub.hear(Confirm(ROOM), 5)
     assert hub.attendance.deadline == 10
+
+
+def test_on_a_line_that_only_listens_presence_is_not_known() -> None:
+    """Whoever has joined is told so, and stays so for a line that carries it; nothing is sent in between."""
+    hub, heard = up(), list[Event | None]()
+    handle = hub.join(ROOM, DEFAULT_OPTIONS, heard.append, 0)
+    hub.hear(Confirm(ROOM), 1)
+    hub.attendance.join(handle, ANN, 1)
+    assert sent(hub) == [Subscribe(ROOM), Join(ROOM, ANN)]
+    hub.line_down(None, 2)
+    hub.speak(JSONCodec(), ExtendedDialect(), sends=False)
+    hub.line_up("event_stream", 3, protocol=EXTENDED_SUBPROTOCOL)
+    hub.hear(Confirm(ROOM), 4)
+    assert sent(hub) == [Subscribe(ROOM)]
+    assert [event for event in heard if isinstance(event, PresenceUnavailable)] == [PresenceUnavailable(DEAF)]
+    hub.speak(JSONCodec(), ExtendedDialect(), sends=True)
+    hub.handed_over({ROOM}, HandedOver(Recovery.COMPLETE), 5, line=("websocket", EXTENDED_SUBPROTOCOL))
+    assert sent(hub) == [Join(ROOM, ANN)]
 
 
 def test_a_new_session_is_told_anew() -> None:

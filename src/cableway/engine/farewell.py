@@ -41,9 +41,8 @@ class Farewells:
         try:
             # A transport of the user's own may raise anything: the line is dropped all the same.
             with suppress(Exception):
-                # A line that is made of requests may have commands still that the server has not taken.
-                keeps = hasattr(carrier.connection, "command_latency")
-                await carrier.close(timeout if keeps else min(timeout, ANSWER))
+                # The server is to take the commands first that it has not taken.
+                await carrier.close(timeout if carrier.untaken else min(timeout, ANSWER))
         finally:
             carrier.drop()
             self._pending.discard(goodbye)

@@ -44,7 +44,8 @@ class Fallback:
         Args:
             transports: ``"auto"`` stands for WebSocket, long polling, and event streams; or name them.
             step_timeout: Longest time for reaching the host, the handshake, and the welcome, each, in a dial that has
-                another transport to go to. Each round over all of them doubles it, up to ``dial_timeout``.
+                another transport to go to; for the first two in a try beside a line. Each round over all of them
+                doubles it, up to ``dial_timeout``.
             probe_after: How long a line stands on a lesser transport before a better one is tried beside it. Doubled
                 with each try that fails, and spread by half, so that many clients do not all try at once.
             probe_limit: Longest time between two such tries.

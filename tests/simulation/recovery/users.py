@@ -78,8 +78,11 @@ class Reader:
     async def _resync(self, _: Any) -> None:
         """Bring itself up to date by its own means, which takes a while."""
         self._resyncing = True
-        await asyncio.sleep(self._random.choice((0.0, 0.5, 4.0)))
-        self._resyncing = False
+        try:
+            await asyncio.sleep(self._random.choice((0.0, 0.5, 4.0)))
+        finally:
+            # A process that dies in the midst of it does not go on with it.
+            self._resyncing = False
 
     def subscribe(self, cable: Cable) -> None:
         """Subscribe on *cable*, and begin to read."""
